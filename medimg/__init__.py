@@ -1,0 +1,6 @@
+"""medimg finds, outlines, rates and explains lesions in medical scans, and writes them as a report and as DICOM."""
+
+import lazy_loader
+
+__version__ = "0.1.0"
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,138 @@
+"""What a model found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from medimg.values.code import Code
+    from medimg.values.grid import Grid
+    from medimg.values.mask import Mask
+    from medimg.values.series import Skipped
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """A number that a model gave: 0 to 1, what it means in one sentence, and whether it was calibrated."""
+
+    name: str
+    value: float
+    meaning: str
+    calibrated: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.value <= 1:
+            raise ValueError(f"score {self.name} is {self.value}, not between 0 and 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measures:
+    """Measured on the outline in patient space (see `medimg.measures`).
+
+    `longest_diameter_mm` is the largest distance within one source slice (RECIST's long axis), `short_diameter_mm` its perpendicular.
+    """
+
+    volume_mm3: float
+    longest_diameter_mm: float
+    short_diameter_mm: float
+    mean_hu: float | None = None
+    sd_hu: float | None = None
+    min_hu: float | None = None
+    max_hu: float | None = None
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Return the measures as JSON values, rounded to what can be meant."""
+        return {name: None if value is None else round(value, 2) for name, value in vars(self).items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One lesion.
+
+    Args:
+        id: number in the report, from 1; also its label in the Prediction's mask and its channel (id - 1) in the heatmap.
+        center_mm: LPS point, centre of mass of the outline.
+        measures: of the outline.
+        kind: what it is; `site`: where (lung, left or right), if known.
+        detection_probability: how sure the model is that this is a lesion of its kind.
+        scores: the other scores, e.g. `suspicion` (what radiologists would rate; not a probability of cancer).
+        tracking_uid: DICOM tracking UID, made from source UIDs, model and voxels.
+        remarks: sentences for the reader of the report (cut by the scan's edge, larger than the model was made for ...).
+    """
+
+    id: int
+    center_mm: tuple[float, float, float]
+    measures: Measures
+    kind: Code
+    detection_probability: float
+    site: Code | None = None
+    laterality: Code | None = None
+    scores: tuple[Score, ...] = ()
+    tracking_uid: str = ""
+    remarks: tuple[str, ...] = ()
+
+    def score(self, name: str) -> float | None:
+        """Return the score of that name, None if the model gave none."""
+        return next((score.value for score in self.scores if score.name == name), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the finding as JSON values; `suspicion` and the other scores are keys of their own."""
+        return {
+            "id": self.id,
+            "kind": self.kind.meaning,
+            "site": self.site.meaning if self.site else None,
+            "laterality": self.laterality.meaning if self.laterality else None,
+            "center_mm": [round(value, 2) for value in self.center_mm],
+            **self.measures.to_dict(),
+            "detection_probability": round(self.detection_probability, 4),
+            "suspicion": None,
+            **{score.name: round(score.value, 4) for score in self.scores},
+            "scores": {
+                score.name: {"value": round(score.value, 4), "meaning": score.meaning, "calibrated": score.calibrated}
+                for score in self.scores
+            },
+            "tracking_uid": self.tracking_uid,
+            "remarks": list(self.remarks),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What a model says of one volume: findings, their outlines (label = finding id) on the volume's grid, and what it did not evaluate."""
+
+    findings: tuple[Finding, ...]
+    mask: Mask
+    not_evaluated: tuple[Skipped, ...] = ()
+    remarks: tuple[str, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Heatmap:
+    """Where the evidence for one finding lies.
+
+    Args:
+        array: float32 (slice, row, column), 0..1, positive evidence only, 1 at its strongest.
+        grid: where it lies; a box of the scan's own grid or of the model's, never resampled in silence.
+        finding_id: the finding it explains; `target`: the score it explains (`suspicion`, `nodule`).
+        method: name of the module in `saliency/`.
+    """
+
+    array: NDArray[np.float32]
+    grid: Grid
+    finding_id: int
+    target: str
+    method: str
+
+    def __post_init__(self) -> None:
+        array = np.asarray(self.array, dtype=np.float32)
+        if array.shape != self.grid.shape:
+            raise ValueError(f"a heatmap of {array.shape} does not fit a grid of {self.grid.shape}")
+        view = array.view()
+        view.setflags(write=False)
+        object.__setattr__(self, "array", view)
