@@ -1,0 +1,5 @@
+"""Model packages: a card, its weights, and the networks that they go into."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

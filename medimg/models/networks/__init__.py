@@ -1,0 +1,1 @@
+"""Networks: one file each with `build(**arguments) -> nn.Module`. Importing one imports torch and MONAI."""

@@ -1,0 +1,9 @@
+from .card import ModelCard as ModelCard
+from .card import ScoreLine as ScoreLine
+from .card import Stage as Stage
+from .card import read_card as read_card
+from .fit import fit as fit
+from .fit import fit_grid as fit_grid
+from .package import ModelPackage as ModelPackage
+from .package import load_package as load_package
+from .package import names as names

@@ -1,0 +1,171 @@
+"""The card of a model: what it takes, which networks it runs, what it was measured to do."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from medimg.errors import ModelError
+from medimg.values import Code
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CARD_FILE = "model.toml"
+TASKS = ("detect", "outline", "classify")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreLine:
+    """One score that a classify stage gives: the network's output of that name, its meaning, and its calibration.
+
+    The score is sigmoid(slope * logit + intercept); `calibrated` says that both were fitted on validation patients.
+    """
+
+    name: str
+    meaning: str
+    slope: float = 1.0
+    intercept: float = 0.0
+    calibrated: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One network of a model.
+
+    Args:
+        task: detect (peaks in a volume), outline (a mask in a crop) or classify (scores of a crop).
+        network: a module of `models/networks/`; `arguments` are what its `build` takes.
+        weights_file, weights_sha256: in the package's folder.
+        spacing_mm: voxel size the network works at (slice, row, column).
+        window: edge of the window or crop in voxels; `margin` is what a window's border is not trusted for.
+        threshold: of the operating point; `why` says how it was chosen.
+        scores: what a classify stage gives. The first is the probability that the finding is one.
+        saliency_layer: the layer that saliency methods look at.
+        parameters: the stage's further numbers, by name.
+    """
+
+    task: str
+    network: str
+    weights_file: str
+    weights_sha256: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    window: int = 40
+    margin: int = 0
+    threshold: float = 0.5
+    why: str = ""
+    scores: tuple[ScoreLine, ...] = ()
+    saliency_layer: str = ""
+    parameters: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputLimits:
+    """What a model was made for; outside of it a scan is refused or marked, never scored in silence."""
+
+    modality: str
+    slice_spacing_mm: tuple[float, float]
+    pixel_spacing_mm: tuple[float, float]
+    extent_mm: tuple[float, float]
+    tilt_limit_deg: float
+    age_limit_years: float
+    region: str
+    excluded_body_parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """A model card (`model.toml`), checked. The fields are described in docs/models/README.md."""
+
+    name: str
+    version: str
+    summary: str
+    licence: str
+    research_only: str
+    training: str
+    input: InputLimits
+    stages: tuple[Stage, ...]
+    finding_kind: Code
+    finding_site: Code | None
+    diameter_range_mm: tuple[float, float]
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+    def stage(self, task: str) -> Stage:
+        """Return the stage of a task.
+
+        Raises:
+            ModelError: the card has none.
+        """
+        for stage in self.stages:
+            if stage.task == task:
+                return stage
+        raise ModelError(f"The model {self.name} has no stage that can {task}. Choose a model that has one: medimg models list.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `medimg models show` prints, as JSON values."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "summary": self.summary,
+            "licence": self.licence,
+            "research_only": self.research_only,
+            "training": self.training,
+            "input": {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self.input).items()},
+            "stages": [
+                {"task": stage.task, "network": stage.network, "threshold": stage.threshold, "why": stage.why, "sha256": stage.weights_sha256}
+                for stage in self.stages
+            ],
+            "evidence": self.evidence,
+        }
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read and check a card.
+
+    Raises:
+        ModelError: it is missing, is not TOML, or lacks a field; the message names the field.
+    """
+    try:
+        with path.open("rb") as file:
+            return _card(tomllib.load(file))
+    except OSError as error:
+        raise ModelError(f"The model's card {path.name} cannot be read: {error.strerror}. Install medimg again, or give a model's folder.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ModelError(f"The model's card is not TOML: {error}. Correct it, or install the model again.") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"The model's card lacks a sound field: {error}. Compare it with a packaged one: medimg models show.") from error
+
+
+def _card(fields: dict[str, Any]) -> ModelCard:
+    limits = dict(fields.pop("input"))
+    finding = fields.pop("finding")
+    site = finding.get("site")
+    return ModelCard(
+        input=InputLimits(**{name: tuple(value) if isinstance(value, list) else value for name, value in limits.items()}),
+        stages=tuple(_stage(dict(stage)) for stage in fields.pop("stage")),
+        finding_kind=Code(*finding["kind"]),
+        finding_site=Code(*site) if site else None,
+        diameter_range_mm=tuple(finding["diameter_range_mm"]),
+        **fields,
+    )
+
+
+def _stage(fields: dict[str, Any]) -> Stage:
+    weights = fields.pop("weights")
+    point = fields.pop("operating_point", {})
+    stage = Stage(
+        weights_file=weights["file"],
+        weights_sha256=weights["sha256"],
+        threshold=point.get("threshold", 0.5),
+        why=point.get("why", ""),
+        spacing_mm=tuple(fields.pop("spacing_mm", (1.0, 1.0, 1.0))),
+        scores=tuple(ScoreLine(**score) for score in fields.pop("scores", ())),
+        **fields,
+    )
+    if stage.task not in TASKS:
+        raise ValueError(f"task {stage.task!r} is none of {', '.join(TASKS)}")
+    if "/" in stage.weights_file or "\\" in stage.weights_file:
+        raise ValueError(f"weights file {stage.weights_file!r} is not a bare name")
+    return stage
