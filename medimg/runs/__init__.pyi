@@ -1,0 +1,3 @@
+from .infer import infer as infer
+from .inspect import Inspection as Inspection
+from .inspect import inspect as inspect
