@@ -1,4 +1,4 @@
-"""Whole runs: one call from paths to results, and the look before it."""
+"""Runs: one study end to end, batches of them, and what is known of a folder without running anything."""
 
 import lazy_loader
 

@@ -1,0 +1,310 @@
+"""A model that can be called with a Volume."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medimg._tools.identity import uid_from
+from medimg.engine import _windows
+from medimg.engine.cubes import box_under, sample_array
+from medimg.engine._lesions import Lesion, describe, middle_part
+from medimg.engine.devices import choose_device
+from medimg.errors import UnsuitableScanError
+from medimg.measures import center_mm, measure
+from medimg.models import fit_grid, load_package
+from medimg.preprocessing import lungs, resample
+from medimg.values import Code, Finding, Grid, Mask, Prediction, Score, Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from medimg.models import ModelCard, ModelPackage, Stage
+    from medimg.values import Volume
+
+    Progress = Callable[[str, int, int], None]
+
+AIR_HU = -1024.0
+BORDER_MM = 8.0  # how far beyond the lung mask a nodule's centre may lie: nodules at the wall can be left out of the mask
+LEAST_LUNG_LITRES = 0.05  # a slab of 2.5 cm through both lungs has 0.3; bowel gas that passes for lung has less
+SIDES = {1: Code("SCT", "7771000", "Left"), 2: Code("SCT", "24028007", "Right")}
+WIDE_FACTOR = 1.8  # a lesion that fills its cube is outlined once more in a cube this much wider
+FULL_SHARE = 0.02  # share of a cube's surface inside the outline from which on the cube is too small
+
+
+class Model:
+    """A loaded model. Call it with a Volume; it keeps its networks between calls.
+
+    Args:
+        package: card and weights.
+        device: "auto", "cpu", "cuda", "mps".
+    """
+
+    def __init__(self, package: ModelPackage, *, device: str = "auto") -> None:
+        self.package = package
+        self.device = choose_device(device)
+        self._networks: dict[str, nn.Module] = {}
+
+    @property
+    def card(self) -> ModelCard:
+        """The model's card."""
+        return self.package.card
+
+    def network(self, stage: Stage) -> nn.Module:
+        """Return the network of a stage, loaded once; stages with the same weights share it.
+
+        Raises:
+            ModelError: its weights are missing or damaged.
+        """
+        import torch
+
+        key = f"{stage.network} {stage.weights_sha256}"
+        if key not in self._networks:
+            network = self.package.network(stage).to(self.device)
+            self._networks[key] = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        return self._networks[key]
+
+    def load(self) -> None:
+        """Load every network now, so that a damaged model is known before a scan is read."""
+        for stage in self.card.stages:
+            self.network(stage)
+
+    def __call__(self, volume: Volume, *, progress: Progress | None = None) -> Prediction:
+        """Find, outline and score the lesions of `volume`.
+
+        Returns:
+            A Prediction on the volume's own grid: findings, the most suspicious first, label = finding id.
+
+        Raises:
+            UnsuitableScanError: the volume is not what the card says the model was made for.
+        """
+        seconds: dict[str, float] = {}
+        tell = progress or (lambda stage, done, total: None)
+        start = time.perf_counter()
+        tell("prepare", 0, 1)
+        self._check(volume)
+        region = lungs(volume)
+        remarks = self._check_region(region)
+        box, allowed = self._prepare(volume, region)
+        start = _lap(seconds, "prepare", start)
+        places = self._detect(box, allowed, tell)
+        start = _lap(seconds, "detect", start)
+        tell("outline", 0, 1)
+        kept = self._describe(volume, places)
+        prediction = self._prediction(volume, region, kept, remarks, seconds)
+        _lap(seconds, "outline", start)
+        return prediction
+
+    def _check(self, volume: Volume) -> None:
+        limits = self.card.input
+        if volume.modality and volume.modality != limits.modality:
+            raise UnsuitableScanError(f"This is {volume.modality}, and {self.card.name} reads {limits.modality}. Give a {limits.modality} scan.")
+        reason = fit_grid(self.card, volume.grid)
+        if reason:
+            raise UnsuitableScanError(f"{reason} Give another reconstruction, or another model (medimg models list).")
+        low = float(volume.array[:: max(1, volume.shape[0] // 16)].min())
+        if limits.modality == "CT" and low > -300:
+            raise UnsuitableScanError("No voxel of this scan is air, so its values are not HU. Give a CT whose values are HU.")
+
+    def _check_region(self, region: Mask) -> tuple[str, ...]:
+        litres = np.count_nonzero(region.array) * region.grid.voxel_volume_mm3 / 1e6
+        if litres < LEAST_LUNG_LITRES:
+            raise UnsuitableScanError(
+                f"This scan shows no {self.card.input.region} ({litres:.2f} litres found), and {self.card.name} reads those only. "
+                "Give a scan of the chest, or another model (medimg models list)."
+            )
+        axial = int(np.argmax(np.abs(region.grid.directions[2])))
+        profile = np.count_nonzero(region.array, axis=tuple(axis for axis in range(3) if axis != axial))
+        cut = [name for name, count in (("lower", profile[0]), ("upper", profile[-1])) if count > 0.05 * profile.max()]
+        if region.grid.directions[2, axial] < 0:
+            cut = [{"lower": "upper", "upper": "lower"}[name] for name in cut]
+        if not cut:
+            return ()
+        return (f"The lungs reach the {' and the '.join(sorted(cut))} end of the scan: what lies beyond was not evaluated.",)
+
+    def _prepare(self, volume: Volume, region: Mask) -> tuple[Volume, NDArray[np.bool_]]:
+        """Resample the box of the lungs to the detector's grid; say where in it a lesion's centre may lie."""
+        stage = self.card.stage("detect")
+        inside = np.argwhere(region.array.any(axis=(1, 2)))[:, 0], np.argwhere(region.array.any(axis=(0, 2)))[:, 0], np.argwhere(region.array.any(axis=(0, 1)))[:, 0]
+        ends = np.array([[axis[0], axis[-1]] for axis in inside])
+        corners = region.grid.to_mm(np.array(list(np.ndindex(2, 2, 2))) * (ends[:, 1] - ends[:, 0]) + ends[:, 0])
+        margin = BORDER_MM + stage.margin * max(stage.spacing_mm)
+        outer = volume.grid.to_mm(np.array(list(np.ndindex(2, 2, 2))) * (np.array(volume.shape) - 1))
+        low = np.maximum(corners.min(axis=0) - margin, outer.min(axis=0))
+        high = np.minimum(corners.max(axis=0) + margin, outer.max(axis=0))
+        step = np.array(stage.spacing_mm)
+        shape = np.maximum(np.floor((high - low)[::-1] / step).astype(int) + 1, 8)
+        grid = Grid.straight(shape, spacing_mm=step, origin_mm=low, frame_of_reference=volume.grid.frame_of_reference)
+        box = resample(volume, like=grid)
+        near = resample(region, like=grid).array > 0
+        return box, _grown(near, BORDER_MM / step)
+
+    def _detect(self, box: Volume, allowed: NDArray[np.bool_], tell: Progress) -> list[tuple[tuple[float, float, float], float]]:
+        stage = self.card.stage("detect")
+        heat = _windows.run_windows(
+            self.network(stage),
+            box.array,
+            channel=0,
+            window=stage.window,
+            margin=stage.margin,
+            device=self.device,
+            background=AIR_HU,
+            wanted=allowed,
+            progress=lambda done, total: tell("detect", done, total),
+        )
+        heat *= allowed
+        apart = round(stage.parameters["apart_mm"] / stage.spacing_mm[0])
+        found = _windows.peaks(heat, threshold=stage.threshold, apart=apart, most=int(stage.parameters["most"]))
+        return [(tuple(box.grid.to_mm(index).tolist()), height) for index, height in found]  # type: ignore[misc]
+
+    def _describe(self, volume: Volume, places: list[tuple[tuple[float, float, float], float]]) -> list[tuple[float, Lesion, tuple[str, ...]]]:
+        """Outline and rate each place; move the cube onto what was outlined; keep those that are above the operating point."""
+        stage, network = self.card.stage("outline"), self.network(self.card.stage("outline"))
+        spacing = stage.spacing_mm[0]
+
+        def look(where: list[tuple[tuple[float, float, float], float]], factor: float = 1.0) -> list[Lesion]:
+            return describe(network, stage, volume, where, spacing_mm=spacing * factor, device=self.device)
+
+        kept = []
+        centred = [(self._middle(lesion, stage), lesion.peak) for lesion in look(places)]
+        for lesion in look(centred):
+            probability = self.probability(lesion)
+            if probability < self.card.stage("classify").threshold:
+                continue
+            remarks: tuple[str, ...] = ()
+            if _surface_share(lesion.outline, stage.threshold) > FULL_SHARE:
+                wide = look([(self._middle(lesion, stage), lesion.peak)], WIDE_FACTOR)[0]
+                lesion = Lesion(grid=wide.grid, outline=wide.outline, logits=lesion.logits, spread=lesion.spread, peak=lesion.peak)
+                remarks = (f"It is larger than {self.card.diameter_range_mm[1]:g} mm, for which the model was not made: outline and scores are rough.",)
+            kept.append((probability, lesion, remarks))
+        return kept
+
+    def _middle(self, lesion: Lesion, stage: Stage) -> tuple[float, float, float]:
+        part = middle_part(lesion.outline, threshold=stage.threshold)
+        index = np.argwhere(part).mean(axis=0) if part.any() else np.array(part.shape) // 2
+        x, y, z = lesion.grid.to_mm(index).tolist()
+        return x, y, z
+
+    def probability(self, lesion: Lesion) -> float:
+        """Combine the detector's peak and the classifier's first score to the probability that the place is a lesion."""
+        line = self.card.stage("classify").scores[0]
+        weight = self.card.stage("classify").parameters.get("peak_weight", 0.0)
+        peak = np.clip(lesion.peak, 1e-4, 1 - 1e-4)
+        return _sigmoid(line.slope * lesion.logits[line.name] + weight * float(np.log(peak / (1 - peak))) + line.intercept)
+
+    def _prediction(
+        self, volume: Volume, region: Mask, kept: list[tuple[float, Lesion, tuple[str, ...]]], remarks: tuple[str, ...], seconds: dict[str, float]
+    ) -> Prediction:
+        stage, lines = self.card.stage("outline"), self.card.stage("classify").scores
+        array = np.zeros(volume.shape, np.uint16 if len(kept) > 255 else np.uint8)
+        drawn, label = [], 0
+        for probability, lesion, words in sorted(kept, key=lambda item: -item[0]):
+            place = box_under(volume.grid, lesion.grid)
+            part = _onto(volume.grid, place, lesion, threshold=stage.threshold)
+            size, taken = np.count_nonzero(part), np.count_nonzero(part & (array[place] > 0))
+            if size == 0 or taken > 0.3 * size:
+                continue  # nothing to outline, or the same lesion once more
+            label += 1
+            array[place][part & (array[place] == 0)] = label
+            drawn.append((label, probability, lesion, words))
+        scored = []
+        for label, probability, lesion, words in drawn:
+            scores = tuple(
+                Score(name=line.name, value=_sigmoid(line.slope * lesion.logits[line.name] + line.intercept), meaning=line.meaning, calibrated=line.calibrated)
+                for line in lines[1:]
+            )
+            scored.append((label, probability, scores, words))
+        scored.sort(key=lambda item: (-(item[2][0].value if item[2] else item[1]), item[0]))
+        order = np.zeros(len(scored) + 1, array.dtype)
+        order[[item[0] for item in scored]] = np.arange(1, len(scored) + 1)
+        mask = Mask(array=order[array], grid=volume.grid, labels={number + 1: self.card.finding_kind for number in range(len(scored))})
+        findings = []
+        for number, (_, probability, scores, words) in enumerate(scored, start=1):
+            center = center_mm(mask, label=number)
+            findings.append(
+                Finding(
+                    id=number,
+                    center_mm=center,
+                    measures=measure(volume, mask, label=number),
+                    kind=self.card.finding_kind,
+                    site=self.card.finding_site,
+                    laterality=_side(region, center),
+                    detection_probability=probability,
+                    scores=scores,
+                    tracking_uid=uid_from(self.card.name, self.card.version, *(stage.weights_sha256 for stage in self.card.stages), *np.round(center, 3), volume.array.shape),
+                    remarks=words,
+                )
+            )
+        missing = () if not remarks else (Skipped(what="beyond the scan", reason=remarks[0]),)
+        return Prediction(findings=tuple(findings), mask=mask, remarks=remarks, not_evaluated=missing, seconds=seconds)
+
+
+def load_model(name: str | Path = "lung-nodule", *, device: str = "auto") -> Model:
+    """Load a packaged model by its name, or a model package by its folder.
+
+    Raises:
+        OptionError: the model or the device is unknown.
+        ModelError: the card or the weights are missing or damaged.
+    """
+    model = Model(load_package(name), device=device)
+    model.load()
+    return model
+
+
+def _onto(native: Grid, place: tuple[slice, slice, slice], lesion: Lesion, *, threshold: float) -> NDArray[np.bool_]:
+    """Outline of a lesion on the box `place` of the native grid: its middle part, interpolated, above `threshold`; at least its centre."""
+    shape = tuple(axis.stop - axis.start for axis in place)
+    if min(shape) == 0:
+        return np.zeros(shape, bool)
+    part = middle_part(lesion.outline, threshold=threshold)
+    if not part.any():
+        return np.zeros(shape, bool)
+    near = _grown(part, np.full(3, 2.0))  # the rim below the threshold stays, so that the interpolated border lies where it belongs
+    grid = native.crop([axis.start for axis in place], shape)
+    result: NDArray[np.bool_] = sample_array(np.where(near, lesion.outline, 0), lesion.grid, grid, mode="constant") > threshold
+    if not result.any():  # thinner than the scan's slices: the voxel that holds its centre
+        index = np.round(grid.to_index(lesion.grid.to_mm(np.argwhere(part).mean(axis=0)))).astype(int)
+        if (index >= 0).all() and (index < shape).all():
+            result[tuple(index)] = True
+    return result
+
+
+def _grown(mask: NDArray[np.bool_], voxels: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return `mask` grown by a box of `voxels` to each side along each axis."""
+    from scipy import ndimage
+
+    grown: NDArray[np.bool_] = ndimage.maximum_filter(mask, size=tuple(2 * int(np.ceil(size)) + 1 for size in voxels))
+    return grown
+
+
+def _surface_share(outline: NDArray[np.float32], threshold: float) -> float:
+    faces = [np.take(outline, index, axis=axis) > threshold for axis in range(3) for index in (0, -1)]
+    return float(np.mean([face.mean() for face in faces]))
+
+
+def _side(region: Mask, center: tuple[float, float, float]) -> Code | None:
+    """Return the lung that is nearest to a point, looking 15 mm around it; None if there is none or both."""
+    index = region.grid.to_index(center)
+    reach = np.ceil(15.0 / np.array(region.grid.spacing_mm)).astype(int)
+    low = np.clip(np.round(index).astype(int) - reach, 0, np.array(region.shape) - 1)
+    high = np.clip(np.round(index).astype(int) + reach + 1, 1, region.shape)
+    counts = np.bincount(region.array[tuple(slice(a, b) for a, b in zip(low, high, strict=True))].ravel(), minlength=3)[1:3]
+    if counts.sum() == 0 or counts[0] == counts[1]:
+        return None
+    return SIDES[int(np.argmax(counts)) + 1]
+
+
+def _sigmoid(value: float) -> float:
+    return float(1 / (1 + np.exp(-np.clip(value, -30, 30))))
+
+
+def _lap(seconds: dict[str, float], name: str, start: float) -> float:
+    now = time.perf_counter()
+    seconds[name] = seconds.get(name, 0.0) + now - start
+    return now

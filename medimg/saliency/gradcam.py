@@ -1,0 +1,60 @@
+"""Grad-CAM (Selvaraju et al., ICCV 2017, doi:10.1109/ICCV.2017.74) in three dimensions and in the patient's millimetres."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from medimg.engine.cubes import cube_grid, sample
+from medimg.errors import ModelError, OptionError
+from medimg.values import Heatmap
+
+if TYPE_CHECKING:
+    from medimg.engine import Model
+    from medimg.values import Finding, Volume
+
+
+def explain(
+    model: Model, volume: Volume, finding: Finding, *, target: str = "suspicion", center_mm: tuple[float, float, float] | None = None
+) -> Heatmap:
+    """Return the Grad-CAM of the score `target` of `finding`, on the cube that the classifier looked at.
+
+    Each channel of the card's `saliency_layer` is weighted by the mean gradient of the score's logit and summed; negative sums are no
+    evidence for the score and become 0; the strongest voxel is 1. If no voxel speaks for the score, all are 0.
+
+    Raises:
+        OptionError: the model gives no score of that name.
+        ModelError: the card names no saliency layer, or one that the network lacks.
+    """
+    import torch
+
+    stage = model.card.stage("classify")
+    network = model.network(stage)
+    ratings = tuple(network.ratings)  # type: ignore[arg-type]
+    if target not in ratings:
+        raise OptionError.unknown("target", target, ratings)
+    layer = dict(network.named_modules()).get(stage.saliency_layer) if stage.saliency_layer else None
+    if layer is None:
+        raise ModelError(f"The card of {model.card.name} names no saliency layer of its network. Correct saliency_layer, or use --explain none.")
+
+    grid = cube_grid(
+        center_mm or finding.center_mm, edge=stage.window, spacing_mm=stage.spacing_mm[0], frame_of_reference=volume.grid.frame_of_reference
+    )
+    cube = torch.from_numpy(sample(volume, grid))[None, None].to(model.device)
+    kept: list[Any] = []
+    hook = layer.register_forward_hook(lambda module, given, features: kept.append(features))
+    try:
+        with torch.enable_grad():
+            cube.requires_grad_()  # weights may be frozen; the graph then starts at the cube
+            _, rating = network(cube)
+            features = kept[0]
+            (gradient,) = torch.autograd.grad(rating[0, ratings.index(target)], features)
+    finally:
+        hook.remove()
+    weights = gradient.mean(dim=(2, 3, 4), keepdim=True)
+    evidence = (weights * features).sum(dim=1, keepdim=True).detach().clamp_min(0)
+    full = torch.nn.functional.interpolate(evidence, size=grid.shape, mode="trilinear", align_corners=False)[0, 0].float().cpu().numpy()
+    strongest = float(full.max())
+    array = full / strongest if strongest > 0 else np.zeros_like(full)
+    return Heatmap(array=array, grid=grid, finding_id=finding.id, target=target, method="gradcam")
