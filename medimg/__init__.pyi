@@ -1,2 +1,16 @@
 from . import errors as errors
 from . import values as values
+from .engine import load_model as load_model
+from .preprocessing import body as body
+from .preprocessing import clip as clip
+from .preprocessing import crop as crop
+from .preprocessing import denoise as denoise
+from .preprocessing import gaussian as gaussian
+from .preprocessing import lungs as lungs
+from .preprocessing import orient as orient
+from .preprocessing import resample as resample
+from .preprocessing import window as window
+from .readers import read as read
+from .readers import read_all as read_all
+from .runs import infer as infer
+from .runs import inspect as inspect

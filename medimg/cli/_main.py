@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code: int = args.run(args)
             sys.stdout.flush()
             return code
+    except SystemExit as done:  # argparse, after --help and --version
+        return int(done.code or 0)
     except MedimgError as error:
         if debug:
             _traceback()
