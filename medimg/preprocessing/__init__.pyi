@@ -1,0 +1,10 @@
+from .body import body as body
+from .clip import clip as clip
+from .crop import crop as crop
+from .denoise import denoise as denoise
+from .gaussian import gaussian as gaussian
+from .lungs import has_lungs as has_lungs
+from .lungs import lungs as lungs
+from .orient import orient as orient
+from .resample import resample as resample
+from .window import window as window
