@@ -56,7 +56,40 @@ class Mask:
         """Return the voxels of one label."""
         return self.array == label
 
+    def box(self, label: int) -> tuple[slice, slice, slice] | None:
+        """Return the smallest box that holds every voxel of a label, None if there is none.
+
+        The first call looks through the whole array, later ones only through what is labelled at all, and each box is kept.
+        """
+        boxes: dict[int | None, tuple[slice, slice, slice] | None] = self.__dict__.setdefault("_boxes", {})
+        if None not in boxes:
+            boxes[None] = _tight(self.array)
+        if label not in boxes:
+            whole = boxes[None]
+            within = _tight(self.array[whole] == label) if whole and label else None
+            boxes[label] = _shift(within, whole) if within and whole else None
+        return boxes[label]
+
     @property
     def is_empty(self) -> bool:
         """Whether no voxel has a label."""
         return not self.array.any()
+
+
+def _tight(array: NDArray[Any]) -> tuple[slice, slice, slice] | None:
+    """Return the box of the voxels that are not 0, looking at ever less of the array."""
+    slices = np.flatnonzero([bool(plane.any()) for plane in array])
+    if not len(slices):
+        return None
+    kept = array[slices[0] : slices[-1] + 1]
+    seen = np.zeros(array.shape[1:], dtype=bool)
+    for plane in kept:
+        seen |= plane != 0
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    first, second, third = (slice(int(places[0]), int(places[-1]) + 1) for places in (slices, rows, columns))
+    return first, second, third
+
+
+def _shift(box: tuple[slice, slice, slice], by: tuple[slice, slice, slice]) -> tuple[slice, slice, slice]:
+    first, second, third = (slice(a.start + b.start, a.stop + b.start) for a, b in zip(box, by, strict=True))
+    return first, second, third
