@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from medimg.preprocessing._shapes import dilated, distance_mm
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-SEED_MEAN_HU = -880  # the inside of a trachea is air; a tip of lung of the same size is not
+FREE_AIR_HU = -1000
+LEAST_PURE_HU, PUREST_HU = -880, -960  # a seed's inside is nearer to free air than to this patient's lung, within these limits
 SEED_CM2 = (0.5, 8.0)  # cross section of a child's to a wide adult trachea
+SEED_MM = 10.0  # a bubble is shorter
+BRONCHUS_RADIUS_MM = 3.0  # main bronchi have 5 to 8, less half a coarse voxel; lobar bronchi 4
 GROW_BELOW_HU = (-900, -925, -950, -970, -985)  # tried from the widest; the lung itself begins above
 MOST_ML = 100.0  # trachea and the bronchi that can be followed hold 40 to 80 ml; more is a leak into the lung
 IN_PLANE = np.array([np.zeros((3, 3)), [[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.zeros((3, 3))], dtype=bool)
@@ -21,31 +26,47 @@ IN_PLANE = np.array([np.zeros((3, 3)), [[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.zer
 def airways(
     hu: NDArray[np.float32], air: NDArray[np.bool_], spacing_mm: Sequence[float], *, voxel_ml: float
 ) -> NDArray[np.bool_]:
-    """Return the lumen of trachea and main bronchi within `air`."""
+    """Return the lumen of trachea and main bronchi within `air` (the air inside of the patient).
+
+    A trachea begins where a slice cuts it as a small round pocket of pure air, over at least a centimetre of slices. From there it
+    is followed downwards through pure air; if that leaks into the lung, through purer air. What is narrower than a main bronchus
+    belongs to the lung.
+    """
     from scipy import ndimage
 
+    seeds = _tubes(hu, air, spacing_mm)
+    if not seeds.any():
+        return seeds
+    for limit in GROW_BELOW_HU:
+        grown, _ = ndimage.label(air & ((hu < limit) | seeds), structure=np.ones((3, 3, 3)))
+        touched = np.unique(grown[seeds])
+        found = np.isin(grown, touched[touched > 0])
+        if found.sum() * voxel_ml <= max(MOST_ML, 1.5 * seeds.sum() * voxel_ml):
+            break
+    else:
+        return seeds
+    wide = dilated(distance_mm(found, spacing_mm) > BRONCHUS_RADIUS_MM, BRONCHUS_RADIUS_MM, spacing_mm) & found
+    joined, _ = ndimage.label(wide | seeds)
+    touched = np.unique(joined[seeds])
+    return np.isin(joined, touched[touched > 0])
+
+
+def _tubes(hu: NDArray[np.float32], air: NDArray[np.bool_], spacing_mm: Sequence[float]) -> NDArray[np.bool_]:
+    """Return the pockets that look like a cut through a trachea or main bronchus, where they continue over some slices."""
+    from scipy import ndimage
+
+    inside = ndimage.binary_erosion(air, structure=IN_PLANE)
+    if not inside.any():
+        return np.zeros_like(air)
+    lung_hu = float(np.median(hu[inside]))
+    pure_hu = min(max((lung_hu + FREE_AIR_HU) / 2, PUREST_HU), LEAST_PURE_HU)
     pieces, count = ndimage.label(air, structure=IN_PLANE)
     flat = pieces.ravel()
-    inside = ndimage.binary_erosion(air, structure=IN_PLANE)
-    sizes = np.bincount(flat, minlength=count + 1)
+    area_cm2 = np.bincount(flat, minlength=count + 1) * spacing_mm[1] * spacing_mm[2] / 100
     cores = np.bincount(flat, weights=inside.ravel(), minlength=count + 1)
     means = np.bincount(flat, weights=(hu * inside).ravel(), minlength=count + 1) / np.maximum(cores, 1)
-    area = sizes * spacing_mm[1] * spacing_mm[2] / 100
-    seed = (area >= SEED_CM2[0]) & (area <= SEED_CM2[1]) & (means < SEED_MEAN_HU) & (cores > 0)
+    seed = (area_cm2 >= SEED_CM2[0]) & (area_cm2 <= SEED_CM2[1]) & (means < pure_hu) & (cores > 0)
     seed[0] = False
-    seeds = seed[pieces]
-    # only chains of at least some length are tubes
-    chains, _ = ndimage.label(seeds)
-    best = np.zeros_like(seeds)
-    for number, box in enumerate(ndimage.find_objects(chains), 1):
-        if (box[0].stop - box[0].start) * spacing_mm[0] >= 10:
-            best[box] |= chains[box] == number
-    if not best.any():
-        return best
-    for limit in GROW_BELOW_HU:
-        grown, _ = ndimage.label(air & ((hu < limit) | best), structure=np.ones((3, 3, 3)))
-        touched = np.unique(grown[best])
-        found = np.isin(grown, touched[touched > 0])
-        if found.sum() * voxel_ml <= MOST_ML:
-            return found
-    return best
+    chains, _ = ndimage.label(seed[pieces])
+    long_enough = [0] + [int((box[0].stop - box[0].start) * spacing_mm[0] >= SEED_MM) for box in ndimage.find_objects(chains)]
+    return np.asarray(long_enough, dtype=bool)[chains]

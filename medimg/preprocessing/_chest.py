@@ -22,6 +22,10 @@ CLOSE_MM = 15.0  # nodules of up to 30 mm at the wall, and the vessels of the hi
 LEAST_ML = 5.0  # a smaller pocket of air is not a lung, nor a part of one worth looking at
 LEAST_EDGE_CM2 = 5.0  # air that touches the edge of a slice is lung (cut off by a tight crop) only if it is at least so large
 LEAST_SHARE = 0.1  # of the larger lung: a piece at least so large may be the other lung
+BOTH_SHARE = 0.2  # of the air on the far side of the midline: one lung that bulges over it has less, two that are joined more
+APART_MM = 45.0  # the middles of two lungs are 60 (child) to 150 mm apart, those of two pieces of one lung seldom 40
+WEAR_MM = (0.0, 2.5, 4.5, 6.5, 9.0, 12.0)  # the bridge between two lungs is thin in front, seldom as thick as the last
+WALL_MM = 2.5  # of trachea and main bronchi, with the partial volume of a coarse voxel
 IN_PLANE = np.array([np.zeros((3, 3)), [[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.zeros((3, 3))], dtype=bool)
 
 
@@ -31,11 +35,11 @@ def find_lungs(hu: NDArray[np.float32], spacing_mm: Sequence[float], *, voxel_ml
     body = body_of(hu)
     inner = inner_air(hu, body, spacing_mm)
     tubes = airways(hu, inner, spacing_mm, voxel_ml=voxel_ml)
-    tubes = dilated(tubes, 2.5, spacing_mm)
+    tubes = dilated(tubes, WALL_MM, spacing_mm)
     lung = lung_pieces(hu, inner & ~tubes, enclosed(body), voxel_ml=voxel_ml)
     if not lung.any():
         return labels
-    left, right = sides(lung, body, spacing_mm, voxel_ml=voxel_ml)
+    left, right = sides(lung, tubes, body, spacing_mm)
     for label, part, other in ((LEFT, left, right), (RIGHT, right, left)):
         whole = without_holes(closed(part, CLOSE_MM, spacing_mm)) & ~tubes & ~other
         labels[whole & (labels == 0)] = label
@@ -104,36 +108,86 @@ def lung_pieces(
 
 
 def sides(
-    lung: NDArray[np.bool_], body: NDArray[np.bool_], spacing_mm: Sequence[float], *, voxel_ml: float
+    lung: NDArray[np.bool_], tubes: NDArray[np.bool_], body: NDArray[np.bool_], spacing_mm: Sequence[float]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Part the lungs into left and right."""
+    """Part the air of the lungs into left and right.
+
+    Where the lungs touch, they are worn down until two cores side by side are left; each voxel then goes with the nearest core.
+    """
     from scipy import ndimage
 
     box = box_of(lung)
-    depth = distance_mm(lung, spacing_mm)[box]
-    centre = _midline(body)
-    columns = np.broadcast_to(np.arange(lung.shape[2])[box[2]], depth.shape)
-    for deep in (0.0, 2.5, 4.5, 6.5, 9.0, 12.0):
+    part = lung[box]
+    depth = distance_mm(part, spacing_mm)
+    columns = np.arange(lung.shape[2])[box[2]]
+    for deep in WEAR_MM:
         cores, count = ndimage.label(depth > deep)
-        sizes = np.bincount(cores.ravel(), minlength=count + 1).astype(float)
-        sizes[0] = 0
-        order = np.argsort(sizes)[::-1]
-        if count >= 2 and sizes[order[1]] >= LEAST_SHARE * sizes[order[0]]:
+        counts = _by_column(cores, count)
+        pair = _side_by_side(counts, spacing_mm[2])
+        if pair:
+            middle = columns[0] + sum(pair) / 2
             break
-    else:
-        cores, count = ndimage.label(depth > 0)
-        sizes = np.bincount(cores.ravel(), minlength=count + 1).astype(float)
-    middles = np.bincount(cores.ravel(), weights=columns.ravel(), minlength=count + 1) / np.maximum(sizes, 1)
-    is_left = middles > centre
-    is_core = cores > 0
-    seeds = np.where(is_core, np.where(is_left[cores], LEFT, RIGHT), 0)
-    nearest = ndimage.distance_transform_edt(~is_core, sampling=spacing_mm, return_distances=False, return_indices=True)
-    side = seeds[tuple(nearest)]
+    else:  # a single lung, or two that cannot be told apart
+        middle = _midline(lung, tubes, body)
+        across = part.sum(axis=(0, 1))
+        share = across[columns > middle].sum() / across.sum()
+        cores, count = (part.astype(np.int32), 1)
+        if min(share, 1 - share) > BOTH_SHARE:
+            cores = np.where(part & (columns > middle), 2, cores)
+            count = 2
+        counts = _by_column(cores, count)
+    centres = counts @ columns / np.maximum(counts.sum(axis=1), 1)
+    side_of = np.where(centres > middle, LEFT, RIGHT).astype(np.uint8)
+    nearest = ndimage.distance_transform_edt(cores == 0, sampling=spacing_mm, return_distances=False, return_indices=True)
+    side = side_of[cores[tuple(nearest)]]
     left, right = np.zeros_like(lung), np.zeros_like(lung)
-    left[box], right[box] = lung[box] & (side == LEFT), lung[box] & (side == RIGHT)
+    left[box], right[box] = part & (side == LEFT), part & (side == RIGHT)
     return left, right
 
 
-def _midline(body: NDArray[np.bool_]) -> float:
-    columns = np.flatnonzero(body.any(axis=(0, 1)))
-    return float(columns[0] + columns[-1]) / 2 if columns.size else body.shape[2] / 2
+def _by_column(cores: NDArray[np.int32], count: int) -> NDArray[np.int64]:
+    """Count the voxels of each core in each column: (count + 1, columns), no voxels for 0."""
+    width = cores.shape[2]
+    voxels = np.flatnonzero(cores)
+    counts = np.bincount(cores.ravel()[voxels].astype(np.int64) * width + voxels % width, minlength=(count + 1) * width)
+    return counts.reshape(count + 1, width)
+
+
+def _side_by_side(counts: NDArray[np.int64], step_mm: float) -> tuple[float, float] | None:
+    """Return the middle columns of two large cores that lie beside each other without overlap, None if there are none."""
+    sizes = counts.sum(axis=1)
+    large = np.flatnonzero(sizes >= max(1, LEAST_SHARE * sizes.max()))
+    best: tuple[float, float] | None = None
+    for one in large:
+        for other in large:
+            reach = [np.searchsorted(np.cumsum(counts[core]), (0.1 * sizes[core], 0.9 * sizes[core])) for core in (one, other)]
+            if reach[0][1] >= reach[1][0]:
+                continue
+            low, high = (float(counts[core] @ np.arange(counts.shape[1]) / sizes[core]) for core in (one, other))
+            if (high - low) * step_mm >= APART_MM and (best is None or high - low > best[1] - best[0]):
+                best = low, high
+    return best
+
+
+def _midline(lung: NDArray[np.bool_], tubes: NDArray[np.bool_], body: NDArray[np.bool_]) -> float:
+    """Return the column of the patient's middle where only one lung is seen.
+
+    The trachea says it; without one the middle of a body that is whole from side to side; and in a crop the lung itself, which is
+    hollow where the heart, the hilum and the dome of the diaphragm lie.
+    """
+    columns = np.arange(lung.shape[2])
+    if tubes.any():
+        return float(np.average(columns, weights=tubes.sum(axis=(0, 1))))
+    there = np.flatnonzero(body.any(axis=(0, 1)))
+    if there.size and there[0] > 0 and there[-1] < lung.shape[2] - 1:
+        return float(there[0] + there[-1]) / 2
+    from skimage.morphology import convex_hull_image
+
+    hollow = np.zeros(lung.shape[2])
+    for plane in lung:
+        if plane.sum() > 9:  # a hull needs some points
+            hollow += (convex_hull_image(plane) & ~plane).sum(axis=0)
+    centre = float(np.average(columns, weights=lung.sum(axis=(0, 1))))
+    if not hollow.any():
+        return lung.shape[2] / 2
+    return lung.shape[2] if float(np.average(columns, weights=hollow)) > centre else -1.0

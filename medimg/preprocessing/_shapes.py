@@ -38,12 +38,20 @@ def eroded(region: NDArray[np.bool_], radius_mm: float, spacing_mm: Sequence[flo
 
 
 def closed(region: NDArray[np.bool_], radius_mm: float, spacing_mm: Sequence[float]) -> NDArray[np.bool_]:
-    """Return `region` with every gap filled that a ball of `radius_mm` cannot enter."""
+    """Return `region` with every gap filled that a ball of `radius_mm` cannot enter.
+
+    Where it reaches the edge of the array it is taken to go on beyond: the end of a scan is not the end of an organ.
+    """
     if not region.any():
         return region.copy()
     box = box_of(region)
     margin = [int(np.ceil(radius_mm / step)) + 1 for step in spacing_mm]
-    padded = np.pad(region[box], [(width, width) for width in margin])
+    padded = region[box]
+    for axis, (side, size) in enumerate(zip(box, region.shape, strict=True)):
+        for end, reached in ((0, side.start == 0), (1, side.stop == size)):
+            width = [(0, 0)] * 3
+            width[axis] = (margin[axis], 0) if end == 0 else (0, margin[axis])
+            padded = np.pad(padded, width, mode="edge" if reached else "constant")
     filled = eroded(dilated(padded, radius_mm, spacing_mm), radius_mm, spacing_mm)
     inner = tuple(slice(width, -width) for width in margin)
     result = region.copy()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medimg.preprocessing._background import require_hu
-from medimg.preprocessing._chest import LEFT, RIGHT, find_lungs
+from medimg.preprocessing._chest import AIR_BELOW_HU, LEFT, RIGHT, find_lungs
 from medimg.preprocessing._coarse import as_it_came, coarse
 from medimg.values import Code, Mask, Volume
 
@@ -23,7 +23,7 @@ def lungs(volume: Volume) -> Mask:
     require_hu(volume, "lungs")
     small = coarse(volume)
     labels = find_lungs(small.hu, small.spacing_mm, voxel_ml=small.voxel_ml)
-    return Mask(array=as_it_came(small.back(labels), small, volume), grid=volume.grid, labels=LABELS)
+    return Mask(array=as_it_came(small.back(labels, air_below_hu=AIR_BELOW_HU), small, volume), grid=volume.grid, labels=LABELS)
 
 
 def has_lungs(image: Volume | Mask) -> tuple[bool, str]:
