@@ -1,17 +1,19 @@
 """Write docs/commands.md from the parsers, so that the page says what the commands do.
 
-Usage: python docs/make_commands.py [--check]    with --check nothing is written; exit 1 if the page is not what it would be
+Usage: python docs/make_commands.py
 """
 
 from __future__ import annotations
 
-import argparse
 import inspect
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medimg._tools import registry
 from medimg.cli import parser_of
+
+if TYPE_CHECKING:
+    import argparse
 
 PAGE = Path(__file__).parent / "commands.md"
 FUNCTIONS = {"infer": "medimg.infer", "inspect": "medimg.inspect"}  # the public function behind a command
@@ -19,15 +21,21 @@ HEAD = """# Commands
 
 <!-- made by docs/make_commands.py from the parsers; change those, and run it again -->
 
-Results go to stdout, progress and errors to stderr; [exit codes](errors.md). Every option has the name of the Python keyword behind it (`--all-series`, `all_series`), and its default is that of the function.
-`--version` and `--debug` (the traceback, and the warnings of libraries; these may hold patient data) work with every command.
+Results go to stdout, progress and errors to stderr; [exit codes](errors.md). Every option has the name of the Python keyword
+behind it (`--all-series`, `all_series`), and its default is that of the function. `--version` and `--debug` (the traceback, and
+the warnings of libraries; these may hold patient data) work with every command.
 """
 TAIL = """
 ## What `medimg inspect --json` prints
 
-`{"schema": "medimg.inspection/1", "studies": [...], "skipped": [...]}`. A study has `name` (a short hash) and `series`; a series has `name`, `reader`, `modality`, `files` (how many), `grid` (`shape` and
-`spacing_mm` as slice, row, column; `origin_mm` and `affine` in LPS millimetres; `axis_codes`; `straight`), `kernel`, `thickness_mm`, `body_part`, `manufacturer`, `patient_position`, `verdict` (`exact`, `noted`, `repaired`,
-`split`, `refused`), `hazards` (each `kind`, `verdict`, `sentence`, `files`) and `models` (each `name`, `fits`, `reason`). An item of `skipped` has `what` and `reason`.
+`{"schema": "medimg.inspection/1", "studies": [...], "skipped": [...]}`
+
+- A study has `name` (a short hash) and `series`.
+- A series has `name`, `reader`, `modality`, `files` (how many), `grid`, `kernel`, `thickness_mm`, `body_part`, `manufacturer`,
+  `patient_position`, `verdict` (`exact`, `noted`, `repaired`, `split`, `refused`), `hazards` (each `kind`, `verdict`, `sentence`,
+  `files`) and `models` (each `name`, `fits`, `reason`).
+- A grid has `shape` and `spacing_mm` (slice, row, column), `origin_mm` and `affine` (LPS millimetres), `axis_codes`, `straight`.
+- An item of `skipped` has `what` and `reason`.
 
 What `medimg infer --json` prints is on the page [findings](findings.md).
 """
@@ -42,10 +50,13 @@ def _command(name: str) -> str:
     parser = parser_of(name)
     actions = [action for action in parser._actions if action.dest not in ("help", "version", "debug")]
     positional = " ".join(_positional(action) for action in actions if not action.option_strings)
-    options = "".join(_row(action, name) for action in actions if action.option_strings)
     words = "".join(f"- `{action.metavar}`: {action.help}\n" for action in actions if not action.option_strings)
+    options = "".join(_row(action, name) for action in actions if action.option_strings)
     behind = f" In Python: `{FUNCTIONS[name]}`." if name in FUNCTIONS else ""
-    return f"\n## medimg {name}\n\n{parser.description}{behind}\n\n`medimg {name} {positional} [OPTIONS]`\n\n{words}\n| option | keyword | |\n| --- | --- | --- |\n{options}"
+    return (
+        f"\n## medimg {name}\n\n{parser.description}{behind}\n\n`medimg {name} {positional} [OPTIONS]`\n\n{words}"
+        f"\n| option | keyword | |\n| --- | --- | --- |\n{options}"
+    )
 
 
 def _positional(action: argparse.Action) -> str:
@@ -65,10 +76,4 @@ def _keywords(command: str) -> set[str]:
 
 
 if __name__ == "__main__":
-    if "--check" in sys.argv[1:]:
-        sys.exit(
-            0
-            if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == page()
-            else "docs/commands.md is out of date: run docs/make_commands.py"
-        )
     PAGE.write_text(page(), encoding="utf-8")

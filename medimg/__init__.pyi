@@ -1,5 +1,14 @@
+from . import bridges as bridges
 from . import errors as errors
+from . import measures as measures
+from . import models as models
+from . import preprocessing as preprocessing
+from . import readers as readers
+from . import reports as reports
+from . import runs as runs
+from . import saliency as saliency
 from . import values as values
+from . import writers as writers
 from .engine import load_model as load_model
 from .preprocessing import body as body
 from .preprocessing import clip as clip

@@ -1,0 +1,71 @@
+"""Every plugin, error and option is documented, and the pages made from the code are up to date."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import runpy
+
+import pytest
+
+import medimg
+from medimg import errors
+from medimg._tools import registry
+from medimg.cli import parser_of
+
+PAGES = {  # room -> where its plugins are described
+    "medimg.readers": "readers.md",
+    "medimg.preprocessing": "preprocessing.md",
+    "medimg.reports": "findings.md",
+    "medimg.cli": "commands.md",
+}
+
+
+@pytest.mark.parametrize(("room", "page"), PAGES.items())
+def test_every_plugin_is_on_its_page(root, room, page):
+    text = (root / "docs" / page).read_text().lower()
+    assert [name for name in registry.names(room) if name.replace("_", "") not in re.sub(r"[_\W]", "", text)] == []
+
+
+def test_every_model_has_a_page(root):
+    for name in registry_of_models():
+        assert (root / "docs" / "models" / f"{name}.md").is_file()
+
+
+def registry_of_models():
+    from medimg.models import names
+
+    assert names()
+    return names()
+
+
+def test_every_error_is_on_the_page_with_its_code(root):
+    text = (root / "docs" / "errors.md").read_text()
+    for name, error in vars(errors).items():
+        if inspect.isclass(error) and issubclass(error, errors.MedimgError):
+            assert f"| {error.exit_code} | `{name}` |" in text
+    assert f"| {errors.SOME_STUDIES_FAILED} |" in text
+    assert f"| {errors.INTERRUPTED} |" in text
+
+
+def test_the_command_page_is_what_the_parsers_say(root):
+    page = runpy.run_path(str(root / "docs" / "make_commands.py"))["page"]
+    assert (root / "docs" / "commands.md").read_text() == page(), "run docs/make_commands.py"
+
+
+@pytest.mark.parametrize("command", ["infer", "inspect"])
+def test_every_option_is_a_keyword_and_its_help_tells_the_default(command):
+    keywords = inspect.signature(getattr(medimg, command)).parameters
+    for action in parser_of(command)._actions:
+        if not action.option_strings or action.dest in ("help", "version", "debug", "json", "quiet"):
+            continue
+        assert action.option_strings[-1] == "--" + action.dest.replace("_", "-")
+        told = re.search(r"\(default: (.+)\)", action.help)
+        assert (told[1] if told else None) == (keywords[action.dest].default or None)
+
+
+def test_every_keyword_of_infer_is_an_option():
+    keywords = {
+        name for name, keyword in inspect.signature(medimg.infer).parameters.items() if keyword.kind is keyword.KEYWORD_ONLY
+    }
+    assert keywords - {"progress"} <= {action.dest for action in parser_of("infer")._actions}

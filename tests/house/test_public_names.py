@@ -1,0 +1,49 @@
+"""The public names, so that a change of them is seen."""
+
+from __future__ import annotations
+
+import importlib
+import types
+
+import pytest
+
+PUBLIC = {
+    "medimg": {
+        "bridges", "errors", "measures", "models", "preprocessing", "readers", "reports", "runs", "saliency", "values", "writers",
+        "read", "read_all", "load_model", "infer", "inspect",
+        "body", "clip", "crop", "denoise", "gaussian", "lungs", "orient", "resample", "window",
+    },
+    "medimg.values": {
+        "Code", "Finding", "Grid", "Hazard", "Heatmap", "Mask", "Measures", "Prediction", "Provenance", "RunResult", "Score",
+        "Series", "Skipped", "SourceSlice", "Study", "StudyResult", "Verdict", "Volume",
+    },
+    "medimg.runs": {"Inspection", "infer", "inspect"},
+    "medimg.cli": {"main", "parser_of"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("room", PUBLIC)
+def test_the_names_are_those_agreed(room):
+    assert set(importlib.import_module(room).__all__) == PUBLIC[room]
+
+
+@pytest.mark.parametrize("room", PUBLIC)
+def test_every_name_can_be_had_and_says_what_it_is(room):
+    module = importlib.import_module(room)
+    for name in module.__all__:
+        assert getattr(module, name).__doc__, f"{room}.{name} has no docstring"
+
+
+def test_a_step_is_a_function_also_after_its_module_was_imported():
+    importlib.import_module("medimg.preprocessing.gaussian")
+    importlib.import_module("medimg.runs.inspect")
+    medimg = importlib.import_module("medimg")
+    assert isinstance(medimg.gaussian, types.FunctionType)
+    assert isinstance(medimg.inspect, types.FunctionType)
+
+
+def test_every_room_of_functions_has_a_front():
+    medimg = importlib.import_module("medimg")
+    for room in PUBLIC["medimg"]:
+        if isinstance(getattr(medimg, room), types.ModuleType) and room != "errors":
+            assert importlib.import_module(f"medimg.{room}").__all__
