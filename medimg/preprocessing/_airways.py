@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medimg.preprocessing._shapes import dilated, distance_mm
+from medimg.preprocessing._shapes import IN_PLANE, dilated, distance_mm, piece_means
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,17 +16,24 @@ if TYPE_CHECKING:
 FREE_AIR_HU = -1000
 LEAST_PURE_HU, PUREST_HU = -880, -960  # a seed's inside is nearer to free air than to this patient's lung, within these limits
 SEED_CM2 = (0.5, 8.0)  # cross section of a child's to a wide adult trachea
+MOSTLY = 0.9  # of a pocket has the body around it
 SEED_MM = 10.0  # a bubble is shorter
 BRONCHUS_RADIUS_MM = 3.0  # main bronchi have 5 to 8, less half a coarse voxel; lobar bronchi 4
 GROW_BELOW_HU = (-900, -925, -950, -970, -985)  # tried from the widest; the lung itself begins above
 MOST_ML = 100.0  # trachea and the bronchi that can be followed hold 40 to 80 ml; more is a leak into the lung
-IN_PLANE = np.array([np.zeros((3, 3)), [[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.zeros((3, 3))], dtype=bool)
 
 
 def airways(
-    hu: NDArray[np.float32], air: NDArray[np.bool_], spacing_mm: Sequence[float], *, voxel_ml: float
+    hu: NDArray[np.float32],
+    air: NDArray[np.bool_],
+    around: NDArray[np.uint8],
+    spacing_mm: Sequence[float],
+    *,
+    voxel_ml: float,
 ) -> NDArray[np.bool_]:
     """Return the lumen of trachea and main bronchi within `air` (the air inside of the patient).
+
+    `around` says in how many of the four directions of its slice each voxel has the body.
 
     A trachea begins where a slice cuts it as a small round pocket of pure air, over at least a centimetre of slices. From there it
     is followed downwards through pure air; if that leaks into the lung, through purer air. What is narrower than a main bronchus
@@ -34,7 +41,7 @@ def airways(
     """
     from scipy import ndimage
 
-    seeds = _tubes(hu, air, spacing_mm)
+    seeds = _tubes(hu, air, around, spacing_mm)
     if not seeds.any():
         return seeds
     for limit in GROW_BELOW_HU:
@@ -51,7 +58,9 @@ def airways(
     return np.isin(joined, touched[touched > 0])
 
 
-def _tubes(hu: NDArray[np.float32], air: NDArray[np.bool_], spacing_mm: Sequence[float]) -> NDArray[np.bool_]:
+def _tubes(
+    hu: NDArray[np.float32], air: NDArray[np.bool_], around: NDArray[np.uint8], spacing_mm: Sequence[float]
+) -> NDArray[np.bool_]:
     """Return the pockets that look like a cut through a trachea or main bronchus, where they continue over some slices."""
     from scipy import ndimage
 
@@ -60,12 +69,11 @@ def _tubes(hu: NDArray[np.float32], air: NDArray[np.bool_], spacing_mm: Sequence
         return np.zeros_like(air)
     lung_hu = float(np.median(hu[inside]))
     pure_hu = min(max((lung_hu + FREE_AIR_HU) / 2, PUREST_HU), LEAST_PURE_HU)
-    pieces, count = ndimage.label(air, structure=IN_PLANE)
-    flat = pieces.ravel()
-    area_cm2 = np.bincount(flat, minlength=count + 1) * spacing_mm[1] * spacing_mm[2] / 100
-    cores = np.bincount(flat, weights=inside.ravel(), minlength=count + 1)
-    means = np.bincount(flat, weights=(hu * inside).ravel(), minlength=count + 1) / np.maximum(cores, 1)
-    seed = (area_cm2 >= SEED_CM2[0]) & (area_cm2 <= SEED_CM2[1]) & (means < pure_hu) & (cores > 0)
+    pieces, _ = ndimage.label(air, structure=IN_PLANE)
+    area_cm2 = np.bincount(pieces.ravel()) * spacing_mm[1] * spacing_mm[2] / 100
+    means = piece_means(pieces, hu, inside)[1]
+    shares = piece_means(pieces, around >= 3, air)[1]  # an edge of the scan may cut off the fourth
+    seed = (area_cm2 >= SEED_CM2[0]) & (area_cm2 <= SEED_CM2[1]) & (means < pure_hu) & (shares > MOSTLY)
     seed[0] = False
     chains, _ = ndimage.label(seed[pieces])
     long_enough = [0] + [int((box[0].stop - box[0].start) * spacing_mm[0] >= SEED_MM) for box in ndimage.find_objects(chains)]

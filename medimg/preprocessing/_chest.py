@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medimg.preprocessing._airways import airways
-from medimg.preprocessing._shapes import box_of, closed, dilated, distance_mm, without_holes
+from medimg.preprocessing._shapes import IN_PLANE, box_of, closed, dilated, distance_mm, piece_means, without_holes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,23 +20,23 @@ TISSUE_ABOVE_HU = -300  # fat begins at -120; cloth, foam and lung stay below
 PURE_AIR_HU = -955  # the inside of bowel and of free air has a mean below, lung (also emphysema) above
 CLOSE_MM = 15.0  # nodules of up to 30 mm at the wall, and the vessels of the hilum, are filled in
 LEAST_ML = 5.0  # a smaller pocket of air is not a lung, nor a part of one worth looking at
-LEAST_EDGE_CM2 = 5.0  # air that touches the edge of a slice is lung (cut off by a tight crop) only if it is at least so large
+LEAST_EDGE_CM2 = 1.5  # air that touches the edge of a slice is lung (cut off by a tight crop) only if it is at least so large
 LEAST_SHARE = 0.1  # of the larger lung: a piece at least so large may be the other lung
 BOTH_SHARE = 0.2  # of the air on the far side of the midline: one lung that bulges over it has less, two that are joined more
 APART_MM = 45.0  # the middles of two lungs are 60 (child) to 150 mm apart, those of two pieces of one lung seldom 40
 WEAR_MM = (0.0, 2.5, 4.5, 6.5, 9.0, 12.0)  # the bridge between two lungs is thin in front, seldom as thick as the last
 WALL_MM = 2.5  # of trachea and main bronchi, with the partial volume of a coarse voxel
-IN_PLANE = np.array([np.zeros((3, 3)), [[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.zeros((3, 3))], dtype=bool)
 
 
 def find_lungs(hu: NDArray[np.float32], spacing_mm: Sequence[float], *, voxel_ml: float) -> NDArray[np.uint8]:
     """Return 1 for the left lung, 2 for the right and 0 elsewhere."""
     labels = np.zeros(hu.shape, dtype=np.uint8)
     body = body_of(hu)
-    inner = inner_air(hu, body, spacing_mm)
-    tubes = airways(hu, inner, spacing_mm, voxel_ml=voxel_ml)
+    around = enclosed(body)
+    inner = inner_air(hu, around, spacing_mm)
+    tubes = airways(hu, inner, around, spacing_mm, voxel_ml=voxel_ml)
     tubes = dilated(tubes, WALL_MM, spacing_mm)
-    lung = lung_pieces(hu, inner & ~tubes, enclosed(body), voxel_ml=voxel_ml)
+    lung = lung_pieces(hu, inner & ~tubes, around, voxel_ml=voxel_ml)
     if not lung.any():
         return labels
     left, right = sides(lung, tubes, body, spacing_mm)
@@ -66,7 +66,7 @@ def enclosed(body: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return count
 
 
-def inner_air(hu: NDArray[np.float32], body: NDArray[np.bool_], spacing_mm: Sequence[float]) -> NDArray[np.bool_]:
+def inner_air(hu: NDArray[np.float32], around: NDArray[np.uint8], spacing_mm: Sequence[float]) -> NDArray[np.bool_]:
     """Return the air that is not around the patient.
 
     Air that touches the edge of its slice is around the patient, unless it looks like lung that a tight crop cut off: of a lung's
@@ -78,10 +78,8 @@ def inner_air(hu: NDArray[np.float32], body: NDArray[np.bool_], spacing_mm: Sequ
     pieces, count = ndimage.label(air, structure=IN_PLANE)
     edge = np.zeros(count + 1, dtype=bool)
     edge[np.unique(np.concatenate([pieces[:, [0, -1]].ravel(), pieces[:, :, [0, -1]].ravel()]))] = True
-    flat = pieces.ravel()
-    sizes = np.maximum(np.bincount(flat, minlength=count + 1), 1)
-    means = np.bincount(flat, weights=hu.ravel(), minlength=count + 1) / sizes
-    shares = np.bincount(flat, weights=(enclosed(body) >= 2).ravel(), minlength=count + 1) / sizes
+    sizes, means = piece_means(pieces, hu, air)
+    shares = piece_means(pieces, around >= 2, air)[1]
     area_cm2 = sizes * spacing_mm[1] * spacing_mm[2] / 100
     lung_like = (means > PURE_AIR_HU + 15) & (means < -600) & (shares > 0.7) & (area_cm2 >= LEAST_EDGE_CM2)
     keep = ~edge | lung_like
@@ -95,13 +93,9 @@ def lung_pieces(
     """Return the pieces of air that are lung by their density, size and place in the body."""
     from scipy import ndimage
 
-    pieces, count = ndimage.label(air)
-    inside = ndimage.binary_erosion(air, structure=IN_PLANE)
-    flat = pieces.ravel()
-    sizes = np.bincount(flat, minlength=count + 1)
-    cores = np.maximum(np.bincount(flat, weights=inside.ravel(), minlength=count + 1), 1)
-    means = np.bincount(flat, weights=(hu * inside).ravel(), minlength=count + 1) / cores
-    shares = np.bincount(flat, weights=(around >= 3).ravel(), minlength=count + 1) / np.maximum(sizes, 1)
+    pieces, _ = ndimage.label(air)
+    sizes, shares = piece_means(pieces, around >= 3, air)
+    means = piece_means(pieces, hu, ndimage.binary_erosion(air, structure=IN_PLANE))[1]
     keep = (sizes * voxel_ml >= LEAST_ML) & (means > PURE_AIR_HU) & (means < -550) & (shares > 0.5)
     keep[0] = False
     return keep[pieces]

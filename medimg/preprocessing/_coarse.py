@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medimg.preprocessing._background import AIR_HU
-from medimg.preprocessing._shapes import box_of
+from medimg.preprocessing._shapes import box_of, wider
 from medimg.preprocessing.orient import orient
 from medimg.values import Mask
 
@@ -52,14 +52,12 @@ class Coarse:
         fine = np.zeros(self.scan.shape, dtype=np.uint8)
         if not labels.any():
             return fine
-        box = [
-            slice(max(side.start - 1, 0), min(side.stop + 1, size)) for side, size in zip(box_of(labels > 0), labels.shape, strict=True)
-        ]
+        box = wider(box_of(labels > 0), (1, 1, 1), labels.shape)
         region = tuple(
             slice(side.start * factor, min(side.stop * factor, size))
             for side, factor, size in zip(box, self.factors, self.scan.shape, strict=True)
         )
-        part = labels[tuple(box)]
+        part = labels[box]
         any_, side = (part > 0).astype(np.float32), (part == 2).astype(np.float32) - (part == 1).astype(np.float32)
         wide = [_weights(stop.stop - stop.start, factor) for stop, factor in zip(region, self.factors, strict=True)]
         result, hu = fine[region], self.scan.array[region]

@@ -12,28 +12,39 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+IN_PLANE = np.array([np.zeros((3, 3)), [[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.zeros((3, 3))], dtype=bool)
+
+
 def distance_mm(region: NDArray[np.bool_], spacing_mm: Sequence[float]) -> NDArray[np.float32]:
-    """Return for each voxel of `region` how far the nearest voxel outside of it is, 0 outside."""
+    """Return for each voxel of `region` how far the nearest voxel outside of it is, 0 outside; the edge of the array is no outside."""
     import SimpleITK as sitk
 
-    if not region.any() or region.all():
-        return np.where(region, np.float32(np.inf), np.float32(0))
-    image = sitk.GetImageFromArray((~region).view(np.uint8))
+    far = np.zeros(region.shape, dtype=np.float32)
+    if not region.any():
+        return far
+    box = wider(box_of(region), (1, 1, 1), region.shape)
+    part = region[box]
+    if part.all():
+        far[box] = np.inf
+        return far
+    image = sitk.GetImageFromArray((~part).view(np.uint8))
     image.SetSpacing([float(value) for value in spacing_mm[::-1]])
     away = sitk.SignedMaurerDistanceMap(image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True)
-    found = sitk.GetArrayFromImage(away)
-    return np.where(region, found, np.float32(0))
+    np.multiply(sitk.GetArrayViewFromImage(away), part, out=far[box])
+    return far
 
 
 def dilated(region: NDArray[np.bool_], radius_mm: float, spacing_mm: Sequence[float]) -> NDArray[np.bool_]:
     """Return `region` and everything within `radius_mm` of it."""
-    if not region.any():
-        return region.copy()
-    return distance_mm(~region, spacing_mm) <= radius_mm
+    result = region.copy()
+    if region.any():
+        box = wider(box_of(region), [int(radius_mm / step) + 1 for step in spacing_mm], region.shape)
+        result[box] = distance_mm(~region[box], spacing_mm) <= radius_mm
+    return result
 
 
 def eroded(region: NDArray[np.bool_], radius_mm: float, spacing_mm: Sequence[float]) -> NDArray[np.bool_]:
-    """Return what of `region` is more than `radius_mm` from its outside; the edge of the array is no outside."""
+    """Return what of `region` is more than `radius_mm` from its outside."""
     return distance_mm(region, spacing_mm) > radius_mm
 
 
@@ -70,14 +81,31 @@ def box_of(region: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
     return first, second, third
 
 
+def wider(box: Sequence[slice], margin: Sequence[int], shape: Sequence[int]) -> tuple[slice, slice, slice]:
+    """Return a box with a margin on every side, as far as the array goes."""
+    first, second, third = (
+        slice(max(side.start - more, 0), min(side.stop + more, size)) for side, more, size in zip(box, margin, shape, strict=True)
+    )
+    return first, second, third
+
+
 def without_holes(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return `region` with what it encloses in 3-D, and in each slice, filled."""
     from scipy import ndimage
 
-    in_plane = np.zeros((3, 3, 3), dtype=bool)
-    in_plane[1] = ndimage.generate_binary_structure(2, 1)
-    outside, count = ndimage.label(~region, structure=in_plane)
+    outside, count = ndimage.label(~region, structure=IN_PLANE)
     open_ = np.zeros(count + 1, dtype=bool)
     open_[np.unique(np.concatenate([outside[:, [0, -1]].ravel(), outside[:, :, [0, -1]].ravel()]))] = True
     open_[0] = False
     return region | ~open_[outside]
+
+
+def piece_means(
+    pieces: NDArray[np.int32], values: NDArray[np.generic], where: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return, for each label of `pieces`, how many of its voxels are in `where` and the mean of `values` there (0 if none is)."""
+    voxels = np.flatnonzero(where)
+    labels, count = pieces.ravel()[voxels], int(pieces.max()) + 1
+    sizes = np.bincount(labels, minlength=count).astype(np.float64)
+    means = np.bincount(labels, weights=values.ravel()[voxels], minlength=count) / np.maximum(sizes, 1)
+    return sizes, means
