@@ -9,11 +9,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from medimg.values.finding import Finding, Heatmap, Prediction
-    from medimg.values.series import Series, Skipped
+    from medimg.values.series import Series, Skipped, SourceSlice
     from medimg.values.volume import Volume
 
 SCHEMA = "medimg.run/1"  # changes with every change of meaning; documented in docs/findings.md
-FINDINGS_SCHEMA = "medimg.findings/1"
+FINDINGS_SCHEMA = "medimg.findings/1"  # of findings.json
+STUDY_SCHEMA = "medimg.study/1"  # of run.json in a study's folder: findings.json and what belongs to this one run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,16 @@ class StudyResult:
     def findings(self) -> tuple[Finding, ...]:
         """The findings, most suspicious first as the model ordered them; none if the study ended badly."""
         return self.prediction.findings if self.prediction else ()
+
+    @property
+    def source_instances(self) -> tuple[SourceSlice, ...]:
+        """The measured slices that are DICOM instances, which a DICOM object can refer to; empty for other formats."""
+        return tuple(source for source in self.series.slices if source.instance_uid)
+
+    @property
+    def is_not_dicom(self) -> bool:
+        """Whether the scan came in another format, so that outlines are written as NIfTI."""
+        return not self.source_instances
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON values, as `findings.json` and `--json` have it."""

@@ -1,0 +1,38 @@
+"""Say which objects a study does not get, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medimg.values import Skipped
+
+if TYPE_CHECKING:
+    from medimg.values import StudyResult
+
+
+def not_written(result: StudyResult) -> tuple[Skipped, ...]:
+    """Return the objects that a reader would look for and that this study does not get, each with its reason."""
+    absent = []
+    if result.prediction and result.source_instances:
+        reason = why_no_seg(result)
+        if reason:
+            absent.append(Skipped(what="seg.dcm", reason=reason))
+    if result.findings and not result.heatmaps:
+        absent.append(Skipped(what="heatmap.nii.gz", reason="No explanation of the findings was asked for."))
+    return tuple(absent)
+
+
+def why_no_seg(result: StudyResult) -> str:
+    """Say why a study from DICOM gets no `seg.dcm`, "" if it gets one."""
+    series = result.series
+    assert result.prediction is not None  # the caller has looked
+    if not result.findings:
+        return "No finding: a DICOM SEG without a segment is not legal. findings.json and report.html say it."
+    if series.grid is None or not series.grid.frame_of_reference:
+        return "The source has no frame of reference, so no DICOM SEG can be tied to it."
+    if len({source.file for source in series.slices}) > 1 and any(source.frame for source in series.slices):
+        return "The source is several multi-frame instances, and a DICOM SEG refers to the frames of one."
+    mask = result.prediction.mask
+    if not any(bool(mask.array[index].any()) for index, source in enumerate(series.slice_of) if source is not None):
+        return "The outlines lie only where slices are missing, so no measured slice carries them."
+    return ""

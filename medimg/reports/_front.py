@@ -1,0 +1,39 @@
+"""Write everything that a study's result can become."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from medimg._tools import registry
+from medimg.reports._absent import not_written
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from medimg.values import StudyResult
+
+ROOM = "medimg.reports"
+FIRST = ("findings_json", "seg", "seg_nifti", "heatmap", "html")
+LAST = "run_json"  # it lists the files of the others
+
+__all__ = ["not_written", "write_all"]
+
+
+def write_all(result: StudyResult, folder: Path) -> tuple[Path, ...]:
+    """Write every object whose needs `result` meets into `folder`, which exists; return the files in the order written.
+
+    `findings.json` comes first, `run.json` last. What is not written and why is in both (see `not_written`).
+
+    Raises:
+        WriteError: the disk refuses.
+        GeometryError: the outlines do not lie on the source slices.
+    """
+    known = set(registry.names(ROOM))
+    order = [*FIRST, *sorted(known - {*FIRST, LAST}), LAST]
+    files: tuple[Path, ...] = ()
+    for name in order:
+        module = registry.load(ROOM, name, option="report")
+        if all(getattr(result, need) for need in module.NEEDS):
+            files += module.write(replace(result, files=files), folder)
+    return files

@@ -1,0 +1,188 @@
+"""`seg.dcm`: the outlines as a DICOM Segmentation on the source's own slices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from medimg._tools.identity import uid_from
+from medimg.errors import GeometryError
+from medimg.reports._absent import why_no_seg
+from medimg.reports._dicom import CONTENT_CREATOR, complete, equipment, fix_dates, headers, identity, save
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from pydicom.dataset import Dataset
+
+    from medimg.values import Code, Finding, Grid, SourceSlice, StudyResult
+
+NEEDS = ("findings", "source_instances")
+FILE = "seg.dcm"
+SERIES_NUMBER = 9001  # ours begin at 9000, after anything a scanner numbers; a second model takes the next hundred
+CATEGORY = ("49755003", "SCT", "Morphologically Abnormal Structure")
+SAME_PLACE_MM = 0.05  # a source slice lies here or it is another one; readers accept positions rounded to this
+EVEN_MM = 1e-3
+BODY_PARTS = {"39607008": "CHEST", "10200004": "LIVER", "64033007": "KIDNEY", "76752008": "BREAST", "12738006": "BRAIN"}
+COLOURS = ((60, 60, 45), (75, -5, 65), (55, 65, -40), (65, -45, 35), (55, -10, -45), (70, 35, 60))  # CIELab, told apart on grey
+
+
+def write(result: StudyResult, folder: Path) -> tuple[Path, ...]:
+    """Write `seg.dcm`: BINARY, one segment per finding, each frame on the measured source slice that it was drawn on.
+
+    Segment number n is the n-th finding. Slices that were filled in because nothing was measured there get no frame. The same
+    result gives the same UIDs and the same bytes; dates are the source's. Of the source only headers are read. Nothing is written
+    where a SEG would not be legal or has no place (see `not_written`).
+
+    Raises:
+        GeometryError: the outlines do not lie on the source's slices.
+        ScanError: the source was moved or changed since it was read.
+        WriteError: the disk refuses.
+    """
+    if why_no_seg(result):
+        return ()
+    return (save(segmentation(result), folder / FILE),)
+
+
+def segmentation(result: StudyResult) -> Dataset:
+    """Return the Segmentation of a result, as `write` writes it."""
+    import highdicom as hd
+
+    assert result.prediction is not None
+    result.series.grid.require_fit(result.prediction.mask.grid, "The outlines")  # type: ignore[union-attr]
+    planes = _planes(result)
+    series = result.series
+    if any(source.frame for source in series.slices):
+        sources = headers([series.slices[0]])
+        share_geometry(sources[0], series.slices[0].frame)
+        further: list[Dataset] = []
+        frames = np.zeros((int(sources[0].NumberOfFrames), *result.prediction.mask.shape[1:]), dtype=np.uint8)
+        for source, plane in planes:
+            frames[source.frame] = plane
+    else:
+        used = {source.instance_uid for source, _ in planes}
+        sources = headers([*(source for source, _ in planes), *(source for source in series.slices if source.instance_uid not in used)])
+        sources, further = sources[: len(planes)], sources[len(planes) :]
+        for (source, _), header in zip(planes, sources, strict=True):
+            _require_place(source, header)
+        for header in sources:  # rounded differently from slice to slice; the reader has found them equal
+            header.ImageOrientationPatient = sources[0].ImageOrientationPatient
+        frames = np.stack([plane for _, plane in planes])
+    parts = identity(result)
+    made_by = result.provenance
+    dataset = hd.seg.Segmentation(
+        source_images=sources,
+        pixel_array=frames,
+        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=[_description(result, finding, number) for number, finding in enumerate(result.findings, 1)],
+        series_instance_uid=uid_from(*parts, "seg", "series"),
+        series_number=SERIES_NUMBER,
+        sop_instance_uid=uid_from(*parts, "seg", "instance"),
+        instance_number=1,
+        content_label="FINDINGS",
+        content_description=f"{made_by.model} {made_by.model_version}"[:64],
+        content_creator_name=CONTENT_CREATOR,
+        series_description=f"medimg {made_by.model}: outlines (AI, research only)"[:64],
+        further_source_images=further,
+        **equipment(result),
+    )
+    organization = uid_from(*parts, "seg", "dimensions")
+    for item in (*dataset.DimensionIndexSequence, *dataset.DimensionOrganizationSequence):
+        item.DimensionOrganizationUID = organization
+    _spacing(dataset, result)
+    fix_dates(dataset, sources[0])
+    site = next((finding.site.value for finding in result.findings if finding.site), "")
+    complete(dataset, sources[0], body_part=BODY_PARTS.get(site, ""))
+    return dataset
+
+
+def share_geometry(header: Dataset, frame: int) -> None:
+    """Put orientation and pixel size of a multi-frame header where highdicom looks for them: some scanners give them per frame."""
+    shared, own = header.SharedFunctionalGroupsSequence[0], header.PerFrameFunctionalGroupsSequence[frame]
+    for keyword in ("PlaneOrientationSequence", "PixelMeasuresSequence"):
+        if keyword not in shared and keyword in own:
+            setattr(shared, keyword, own[keyword].value)
+
+
+def _planes(result: StudyResult) -> list[tuple[SourceSlice, NDArray[np.uint8]]]:
+    """Return the measured slices that carry an outline, in grid order, with the segment number of each pixel."""
+    assert result.prediction is not None
+    mask, series = result.prediction.mask, result.series
+    if len(series.slice_of) != mask.shape[0]:
+        raise GeometryError("The outlines have another number of slices than the source. Outline the volume that was read from it.")
+    numbers = np.zeros(max(int(mask.array.max()), *(finding.id for finding in result.findings)) + 1, dtype=np.uint8)
+    for number, finding in enumerate(result.findings, 1):
+        numbers[finding.id] = number
+    planes = []
+    for index, origin in enumerate(series.slice_of):
+        if origin is None or not mask.array[index].any():
+            continue
+        plane = numbers[mask.array[index]]
+        if plane.any():
+            source = series.slices[origin]
+            _require_on_grid(source, mask.grid, index)
+            planes.append((source, plane))
+    return planes
+
+
+def _require_on_grid(source: SourceSlice, grid: Grid, index: int) -> None:
+    if np.abs(grid.to_mm((index, 0, 0)) - source.position_mm).max() > SAME_PLACE_MM:
+        raise GeometryError(f"Slice {index} of the outlines does not lie on its source slice. Read the scan again with medimg.")
+
+
+def _require_place(source: SourceSlice, header: Dataset) -> None:
+    position = np.array(header.ImagePositionPatient, dtype=np.float64)
+    if np.abs(position - source.position_mm).max() > SAME_PLACE_MM:
+        raise GeometryError(f"The header of {source.file.name} puts its slice elsewhere than the scan that was read. Run it again.")
+
+
+def _spacing(dataset: Dataset, result: StudyResult) -> None:
+    """State the distance of the source's planes where it is even: frames of a SEG have gaps, and readers guess otherwise."""
+    grid = result.series.grid
+    assert grid is not None
+    normal = np.cross(grid.affine[:3, 1], grid.affine[:3, 2])
+    distances = np.diff([np.dot(source.position_mm, normal / np.linalg.norm(normal)) for source in result.series.slices])
+    measures = dataset.SharedFunctionalGroupsSequence[0].get("PixelMeasuresSequence")
+    if not measures:
+        return
+    if len(distances) and np.ptp(np.abs(distances)) <= EVEN_MM:
+        measures[0].SpacingBetweenSlices = float(f"{np.abs(distances).mean():.6g}")
+    elif "SpacingBetweenSlices" in measures[0]:
+        del measures[0].SpacingBetweenSlices
+
+
+def _description(result: StudyResult, finding: Finding, number: int) -> Any:
+    import highdicom as hd
+    from pydicom.sr.codedict import codes
+
+    made_by = result.provenance
+    algorithm = hd.AlgorithmIdentificationSequence(
+        name=made_by.model[:64],
+        family=codes.DCM.ArtificialIntelligence,
+        version=made_by.model_version[:64],
+        source="medimg",
+        parameters={f"weights_sha256 {name}": value for name, value in sorted(made_by.weights_sha256.items())} or None,
+    )
+    described = hd.seg.SegmentDescription(
+        segment_number=number,
+        segment_label=f"{finding.kind.meaning} {finding.id}"[:64],
+        segmented_property_category=hd.sr.CodedConcept(*CATEGORY),
+        segmented_property_type=_concept(finding.kind),
+        algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=algorithm,
+        tracking_uid=finding.tracking_uid or uid_from(*identity(result), "tracking", finding.id),
+        tracking_id=f"{finding.kind.meaning} {finding.id}"[:64],
+        anatomic_regions=[_concept(finding.site)] if finding.site else None,
+        display_color=hd.color.CIELabColor(*COLOURS[(number - 1) % len(COLOURS)]),
+    )
+    if finding.site and finding.laterality:
+        described.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = [_concept(finding.laterality)]
+    return described
+
+
+def _concept(code: Code) -> Any:
+    import highdicom as hd
+
+    return hd.sr.CodedConcept(value=code.value, scheme_designator=code.scheme, meaning=code.meaning)
