@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from medimg.values import Finding, RunResult, StudyResult
 
 SKIPPED_SHOWN = 10  # a folder may hold thousands of files that are no images; --json and the report name all
 
 
-def lines(result: RunResult, *, scan: Sequence[Path]) -> Iterator[str]:
+def lines(result: RunResult) -> Iterator[str]:
     """Say what was taken, what was found, what was not used and why, and last which files were written."""
     for study in result.studies:
         yield from _study(study)
@@ -22,20 +21,20 @@ def lines(result: RunResult, *, scan: Sequence[Path]) -> Iterator[str]:
         yield f"not used: {item.what}: {item.reason}"
     if hidden > 0:
         yield f"not used: {hidden} more; --json names them all"
-    written = [(study.folder, path) for study in result.studies for path in study.files]
+    written = [path for study in result.studies for path in study.files]
     if not written:
         yield "Nothing was written. Give --output FOLDER for the report, the masks and the rest."
         return
     yield "files written:"
-    for _, path in written:
+    for path in written:
         yield f"  {path}"
-    reports = [path for _, path in written if path.name == "report.html"]
+    reports = [path for path in written if path.name == "report.html"]
     if reports:
         yield f"Look at: {' and '.join(map(str, reports))} (open it in a browser)"
 
 
 def _study(study: StudyResult) -> Iterator[str]:
-    yield f"{study.name}"
+    yield study.name
     yield f"  took {study.series.describe()}"
     for hazard in study.series.hazards:
         yield f"    {hazard.verdict}: {hazard.sentence}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,8 +49,12 @@ def run(args: Namespace) -> int:
     if args.json:
         _json.show(result.to_dict())
     elif not args.quiet:
-        for line in _summary.lines(result, scan=args.scan):
+        for line in _summary.lines(result):
             print(line)
+    if args.json or args.quiet:  # the summary says it otherwise
+        for study in result.studies:
+            if study.error:
+                print(f"medimg: {study.name}: {study.error}", file=sys.stderr)
     return _exit_code(result)
 
 

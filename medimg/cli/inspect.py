@@ -26,6 +26,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Call `medimg.inspect` and print what it saw."""
     from medimg.cli import _json
+    from medimg.errors import ScanError
     from medimg.runs import inspect
 
     inspection = inspect(*args.scan)
@@ -34,6 +35,9 @@ def run(args: Namespace) -> int:
     else:
         for line in lines(inspection):
             print(line)
+    if not inspection.studies:
+        names = ", ".join(path.name or str(path) for path in args.scan)
+        raise ScanError(f"{names} holds no scan. Give a folder with a DICOM series, or a NIfTI, NRRD or MHA file.")
     return 0
 
 
@@ -45,8 +49,6 @@ def lines(inspection: Inspection) -> Iterator[str]:
             yield from _series(series)
             for name, reason in inspection.models.get(series.name, {}).items():
                 yield f"    model {name}: {reason or 'would run'}"
-    if not inspection.studies:
-        yield "no scan found"
     if inspection.skipped:
         yield f"skipped ({len(inspection.skipped)}):"
         for item in inspection.skipped:
