@@ -1,0 +1,5 @@
+from ._front import load_series as load_series
+from ._front import read as read
+from ._front import read_all as read_all
+from ._front import read_series as read_series
+from ._front import scan as scan

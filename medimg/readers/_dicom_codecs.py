@@ -1,0 +1,140 @@
+"""Decode compressed frames, after the size inside the code stream was checked against the header."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medimg.readers import _dicom_tags as tag
+from medimg.readers._dicom_raw import UndecodableError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from medimg.readers._dicom_header import Header
+
+JPEG = "1.2.840.10008.1.2.4."
+RLE = "1.2.840.10008.1.2.5"
+LOSSLESS_JPEG = frozenset({JPEG + "57", JPEG + "70"})
+LOSSY_JPEG = frozenset({JPEG + "50", JPEG + "51"})
+JPEG_LS = frozenset({JPEG + "80", JPEG + "81"})
+JPEG_2000 = frozenset({JPEG + "90", JPEG + "91"})
+HIGH_THROUGHPUT = frozenset({JPEG + "201", JPEG + "202", JPEG + "203"})
+FRAME_MARKERS = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7))  # SOF of JPEG and JPEG-LS
+
+
+def decode(header: Header, code: bytes, rows: int, columns: int) -> NDArray[np.generic]:
+    """Return the frame (rows, columns) as unsigned words of BitsAllocated.
+
+    Raises:
+        UndecodableError: the code is damaged, of another size than the header says, or of a kind that no decoder here reads.
+    """
+    import imagecodecs
+
+    syntax, bits = header.syntax, header.integer(tag.BITS_ALLOCATED) or 16
+    if syntax == RLE:
+        return _run_lengths(code, rows, columns, bits)
+    if syntax in LOSSLESS_JPEG:
+        _check_jpeg(code, rows, columns)
+        decoders = (imagecodecs.ljpeg_decode, imagecodecs.jpegsof3_decode)
+    elif syntax in LOSSY_JPEG:
+        _check_jpeg(code, rows, columns)
+        decoders = (imagecodecs.jpeg8_decode,)
+    elif syntax in JPEG_LS:
+        _check_jpeg(code, rows, columns)
+        decoders = (imagecodecs.jpegls_decode,)
+    elif syntax in JPEG_2000:
+        _check_jpeg_2000(code, rows, columns)
+        decoders = (imagecodecs.jpeg2k_decode,)
+    elif syntax in HIGH_THROUGHPUT:
+        _check_jpeg_2000(code, rows, columns)
+        decoders = (imagecodecs.htj2k_decode, imagecodecs.jpeg2k_decode)
+    else:
+        raise UndecodableError(f"is compressed in a way that is not read here (transfer syntax {syntax[:64]})")
+    values = _first_that_works(decoders, code)
+    if values.shape != (rows, columns):
+        raise UndecodableError("holds a compressed picture of another size than it says")
+    width = f"u{bits // 8}"
+    if values.dtype.itemsize * 8 > bits and values.size and (values.max() >= 1 << bits or values.min() < -(1 << (bits - 1))):
+        raise UndecodableError("holds values that need more bits than it says")
+    if values.dtype.kind == "i":
+        values = values.astype(f"i{bits // 8}", copy=False)
+    return np.ascontiguousarray(values).astype(width, copy=False) if values.dtype.kind == "u" else np.ascontiguousarray(values).view(width)
+
+
+def _first_that_works(decoders, code: bytes) -> NDArray[np.generic]:  # type: ignore[no-untyped-def]
+    for decoder in decoders:
+        try:
+            values: NDArray[np.generic] = decoder(code)
+        except Exception:  # noqa: BLE001, S112 - each codec raises its own kind; what failed is said below
+            continue
+        return values
+    raise UndecodableError("cannot be decoded: its compressed pixels are damaged")
+
+
+def _run_lengths(code: bytes, rows: int, columns: int, bits: int) -> NDArray[np.generic]:
+    """Decode RLE (PS3.5 annex G): a segment a byte plane, the highest byte first."""
+    import imagecodecs
+
+    planes = bits // 8
+    if len(code) < 64:
+        raise UndecodableError("cannot be decoded: its compressed pixels are damaged")
+    count, *starts = struct.unpack_from("<16I", code)
+    if count != planes:
+        raise UndecodableError("holds another number of byte planes than it says")
+    starts = [*starts[:count], len(code)]
+    if starts[0] != 64 or any(a >= b for a, b in zip(starts, starts[1:], strict=False)):
+        raise UndecodableError("cannot be decoded: its compressed pixels are damaged")
+    pixels = rows * columns
+    out = np.empty((pixels, planes), np.uint8)
+    for plane in range(planes):
+        segment = code[starts[plane] : starts[plane + 1]]
+        if 64 * len(segment) < pixels:  # a run is two bytes for at most 128
+            raise UndecodableError("cannot be decoded: its compressed pixels are cut short")
+        try:
+            raw = np.frombuffer(imagecodecs.packbits_decode(segment), np.uint8)
+        except Exception as error:  # noqa: BLE001 - whatever the codec raises
+            raise UndecodableError("cannot be decoded: its compressed pixels are damaged") from error
+        if len(raw) < pixels:
+            raise UndecodableError("cannot be decoded: its compressed pixels are cut short")
+        out[:, planes - 1 - plane] = raw[:pixels]
+    return out.view(f"<u{planes}").reshape(rows, columns)
+
+
+def _check_jpeg(code: bytes, rows: int, columns: int) -> None:
+    """Find the frame header of a JPEG or JPEG-LS stream; its size must be the DICOM header's, its samples one."""
+    at = 2
+    if code[:2] != b"\xff\xd8":
+        raise UndecodableError("cannot be decoded: its compressed pixels are not what its transfer syntax says")
+    while at + 9 < len(code):
+        if code[at] != 0xFF:
+            break
+        marker = code[at + 1]
+        if marker == 0xFF:
+            at += 1
+            continue
+        (length,) = struct.unpack_from(">H", code, at + 2)
+        if marker in FRAME_MARKERS:
+            height, width, samples = struct.unpack_from(">HHB", code, at + 5)
+            if (height, width) != (rows, columns):
+                raise UndecodableError("holds a compressed picture of another size than it says")
+            if samples != 1:
+                raise UndecodableError("holds a compressed colour picture and says that it is grey")
+            return
+        at += 2 + length
+    raise UndecodableError("cannot be decoded: its compressed pixels are damaged")
+
+
+def _check_jpeg_2000(code: bytes, rows: int, columns: int) -> None:
+    """Find the SIZ marker of a JPEG 2000 stream (bare or in JP2 boxes)."""
+    at = code.find(b"\xff\x4f\xff\x51", 0, 4096)
+    if at < 0 or at + 42 > len(code):
+        raise UndecodableError("cannot be decoded: its compressed pixels are not what its transfer syntax says")
+    right, bottom, left, top = struct.unpack_from(">4I", code, at + 8)
+    (samples,) = struct.unpack_from(">H", code, at + 40)
+    if (bottom - top, right - left) != (rows, columns):
+        raise UndecodableError("holds a compressed picture of another size than it says")
+    if samples != 1:
+        raise UndecodableError("holds a compressed colour picture and says that it is grey")

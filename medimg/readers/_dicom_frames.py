@@ -1,0 +1,293 @@
+"""From headers to frames: one measured picture each, with its place, its values' scale, and what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import struct
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from medimg.readers import _dicom_tags as tag
+from medimg.readers._dicom_objects import FUNCTIONAL_GROUP_CLASSES, PROJECTIONS, not_a_scan
+
+if TYPE_CHECKING:
+    from medimg.readers._dicom_header import Header
+
+Triple = tuple[float, float, float]
+Six = tuple[float, float, float, float, float, float]
+
+UNIT_TOLERANCE = 1e-2  # length of a direction cosine vector: two decimals are all that some writers give
+RIGHT_ANGLE_TOLERANCE = 2e-3  # cosine between rows and columns: rounding of cosines to three decimals stays below
+SPACING_LIMITS_MM = (1e-3, 100.0)  # a micrometre to a decimetre; outside of it the number is no pixel spacing
+POSITION_LIMIT_MM = 1e5  # 100 m from the origin
+PIXELS_LIMIT = 1 << 28  # of one frame, 16384 x 16384
+INTEGER_BITS = (8, 16, 32)
+# What tells values of another nature apart: slices that differ in one of these are never one volume.
+NATURE = (tag.IMAGE_TYPE, tag.KERNEL, tag.ECHO_TIME, tag.B_VALUE, tag.KVP, tag.UNITS)
+# What tells passes over the same place apart, the plainest first; looked at only where slices share a place or interleave.
+PASSES = (
+    tag.TEMPORAL_POSITION,
+    tag.ACQUISITION_NUMBER,
+    tag.ECHO_NUMBER,
+    tag.INVERSION_TIME,
+    tag.FLIP_ANGLE,
+    tag.TRIGGER_TIME,
+    tag.SIEMENS_B_VALUE,
+    tag.SIEMENS_GRADIENT,
+    tag.GE_B_VALUE,
+    tag.GE_GRADIENT_X,
+    tag.GE_GRADIENT_Y,
+    tag.GE_GRADIENT_Z,
+    tag.PHILIPS_B_VALUE,
+    tag.PHILIPS_GRADIENT_1,
+    tag.PHILIPS_GRADIENT_2,
+    tag.PHILIPS_GRADIENT_3,
+    tag.GRADIENT_DIRECTION,
+    tag.FRAME_REFERENCE_TIME,
+    tag.CONTRAST_AGENT,
+    tag.SLICE_THICKNESS,
+    tag.ACQUISITION_DATETIME,
+    tag.ACQUISITION_TIME,
+    tag.CONTENT_TIME,
+)
+
+
+@dataclass(slots=True)
+class Frame:
+    """One picture of one file. `trouble` is (kind, words) for one that cannot be used, None for a sound one."""
+
+    header: Header
+    index: int = 0
+    modality: str = ""
+    rows: int = 0
+    columns: int = 0
+    position: Triple | None = None
+    orientation: Six | None = None
+    spacing: tuple[float, float] | None = None
+    thickness: float | None = None
+    slope: float = 1.0
+    intercept: float = 0.0
+    has_lut: bool = False
+    nature: tuple[bytes, ...] = ()
+    own: dict[int, bytes] = field(default_factory=dict)  # attributes of this frame that stand in the functional groups
+    trouble: tuple[str, str] | None = None
+
+    @property
+    def path(self) -> str:
+        """The file, as a string."""
+        return self.header.path
+
+    @property
+    def name(self) -> str:
+        """The file's name, and the frame's number if there are several."""
+        name = os.path.basename(self.header.path)
+        return name if tag.FRAMES not in self.header.tags or not self.own else f"{name} frame {self.index + 1}"
+
+    def tell(self, key: int) -> bytes:
+        """Return an attribute as bytes, the frame's own first."""
+        if key in self.own:
+            return self.own[key]
+        return self.header.tags.get(key, b"").rstrip(b"\0 ")
+
+    def text(self, key: int) -> str:
+        """Return an attribute as text, the frame's own first."""
+        return self.own[key].decode("ascii", "replace").strip() if key in self.own else self.header.text(key)
+
+
+def frames_of(header: Header) -> list[Frame] | str:
+    """Return the frames of a file, or what it is if it is no scan."""
+    sop_class, modality = header.text(tag.SOP_CLASS), header.text(tag.MODALITY)
+    what = not_a_scan(sop_class, modality)
+    if what:
+        return what
+    if header.pixel_offset is None:
+        if sop_class or modality:
+            return "a DICOM object without pixels"
+        return "DICOM without an image in it"
+    if "LOCALIZER" in header.text(tag.IMAGE_TYPE).split("\\")[2:]:
+        return "a localizer (scout), for planning only"
+    count = header.first_number(tag.FRAMES)
+    several = (count is not None and count != 1) or (tag.FRAMES in header.tags and count is None)
+    if tag.PER_FRAME_GROUPS in header.tags or sop_class in FUNCTIONAL_GROUP_CLASSES:
+        from medimg.readers._dicom_multiframe import frames_of_groups
+
+        return frames_of_groups(header, modality)
+    frame = Frame(header, modality=modality)
+    if several:
+        frame.trouble = ("multi-frame", "holds several frames without saying where each lies")
+        return [frame]
+    fill_place(frame)
+    fill_values(frame)
+    frame.trouble = frame.trouble or pixel_trouble(header, 1)
+    return [frame]
+
+
+def fill_place(frame: Frame) -> None:
+    """Take place, spacing and nature of a single frame from its header."""
+    header = frame.header
+    tags = header.tags
+    frame.rows, frame.columns = header.integer(tag.ROWS) or 0, header.integer(tag.COLUMNS) or 0
+    frame.position = position(tags.get(tag.POSITION, b""))
+    frame.orientation = orientation(tags.get(tag.ORIENTATION, b""))
+    spacing = tags.get(tag.PIXEL_SPACING) or (tags.get(tag.IMAGER_PIXEL_SPACING, b"") if frame.modality in PROJECTIONS else b"")
+    frame.spacing = pixel_spacing(spacing)
+    frame.thickness = header.number(tag.SLICE_THICKNESS)
+    frame.nature = _nature(tuple(map(tags.get, NATURE)))
+    if tag.ORIENTATION in tags and frame.orientation is None and tags[tag.ORIENTATION].strip(b"\0 "):
+        frame.trouble = ("bad-orientation", "its ImageOrientationPatient is not two unit vectors at a right angle")
+    if tag.POSITION in tags and frame.position is None and tags[tag.POSITION].strip(b"\0 "):
+        frame.trouble = ("bad-position", "its ImagePositionPatient is not three finite numbers")
+    if spacing.strip(b"\0 ") and frame.spacing is None:
+        frame.trouble = ("bad-spacing", "its PixelSpacing is not two numbers above 0")
+
+
+def fill_values(frame: Frame) -> None:
+    """Take the scale of the values from the header; say what makes them unusable."""
+    header, tags = frame.header, frame.header.tags
+    frame.has_lut = tag.MODALITY_LUT in tags
+    if frame.has_lut:
+        return
+    slope, intercept = tags.get(tag.SLOPE), tags.get(tag.INTERCEPT)
+    if slope or intercept:
+        set_scale(frame, header.number(tag.SLOPE), header.number(tag.INTERCEPT))
+    elif frame.modality == "CT":
+        frame.trouble = frame.trouble or ("no-rescale", "has no RescaleSlope and RescaleIntercept, so its values are not Hounsfield units")
+
+
+def set_scale(frame: Frame, slope: float | None, intercept: float | None) -> None:
+    """Set slope and intercept, or the trouble if they scale nothing."""
+    if slope is None or intercept is None:
+        frame.trouble = frame.trouble or ("bad-rescale", "has only one of RescaleSlope and RescaleIntercept, or one that is no number")
+    elif slope == 0:
+        frame.trouble = frame.trouble or ("rescale-slope-0", "has RescaleSlope 0, which makes every value the same")
+    else:
+        frame.slope, frame.intercept = slope, intercept
+
+
+def pixel_trouble(header: Header, frames: int) -> tuple[str, str] | None:
+    """Say what makes the pixels of a file unusable, from its header and the file's length alone."""
+    rows, columns = header.integer(tag.ROWS), header.integer(tag.COLUMNS)
+    if not rows or not columns:
+        return "no-size", "does not say how many rows and columns it has"
+    if rows * columns > PIXELS_LIMIT:
+        return "too-large", f"says it has {rows} x {columns} pixels, which is more than is read"
+    samples, photometric = header.integer(tag.SAMPLES), header.text(tag.PHOTOMETRIC)
+    if (samples or 1) != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2", ""):
+        return "colour", f"is a colour picture ({photometric or 'several samples a pixel'})"
+    allocated, stored = header.integer(tag.BITS_ALLOCATED), header.integer(tag.BITS_STORED)
+    if header.pixel_tag != tag.PIXELS:
+        allocated = stored = 32 if header.pixel_tag == tag.FLOAT_PIXELS else 64
+    elif allocated not in INTEGER_BITS or not stored or stored > allocated:
+        return "bits", f"stores {stored} of {allocated} bits a pixel, which no scanner's image does"
+    elif header.integer(tag.HIGH_BIT) not in (stored - 1, None):
+        return "bits", "keeps its bits in the middle of a word (HighBit is not BitsStored - 1)"
+    if header.syntax not in tag.NATIVE:
+        return encapsulated_trouble(header)
+    needed = rows * columns * frames * allocated // 8
+    if header.pixel_length == 0xFFFFFFFF:
+        return "encapsulated", "holds compressed pixels and says that it does not"
+    if header.pixel_offset + min(needed, header.pixel_length) > header.size or header.pixel_offset + header.pixel_length > header.size + 1:  # type: ignore[operator]
+        return "truncated", "is cut short in its pixels"
+    if header.pixel_length < needed:
+        return "truncated", "has fewer pixels than its rows and columns need"
+    if header.pixel_length > needed + 1:
+        return "pixel-length", "has more pixels than its rows and columns need"
+    return None
+
+
+def encapsulated_trouble(header: Header) -> tuple[str, str] | None:
+    """Follow the fragments of compressed pixels by their lengths; say if the file ends before they do."""
+    if header.pixel_length != 0xFFFFFFFF:
+        return "encapsulated", "says its pixels are compressed, and they are not"
+    try:
+        fragments(header)
+    except ValueError as error:
+        return "truncated", str(error)
+    return None
+
+
+FRAGMENTS_LIMIT = 1_000_000
+
+
+def fragments(header: Header) -> list[tuple[int, int]]:
+    """Return (offset, length) of each fragment of compressed pixels, the offset table first.
+
+    Raises:
+        ValueError: the file ends before they do, or they are no fragments; the message is words about the file.
+    """
+    found: list[tuple[int, int]] = []
+    handle = os.open(header.path, os.O_RDONLY)
+    try:
+        at: int = header.pixel_offset  # type: ignore[assignment]
+        while at + 8 <= header.size:
+            piece = os.pread(handle, 8, at)
+            if len(piece) < 8:
+                break
+            group_element, length = struct.unpack("<II", piece)
+            if group_element == 0xE0DDFFFE:
+                return found
+            if group_element != 0xE000FFFE or len(found) > FRAGMENTS_LIMIT:
+                raise ValueError("has compressed pixels that are not a row of fragments")
+            found.append((at + 8, length))
+            at += 8 + length
+        if at == header.size and len(found) > 1:
+            return found  # only the delimiter is missing; every fragment is whole
+    finally:
+        os.close(handle)
+    raise ValueError("is cut short in its compressed pixels")
+
+
+@lru_cache(maxsize=4096)
+def _nature(values: tuple[bytes | None, ...]) -> tuple[bytes, ...]:
+    return tuple(_plain(value) for value in values)
+
+
+def _plain(value: bytes | None) -> bytes:
+    """A value as it is compared: without padding, a number as it is read (5 and 5.0 are one echo time)."""
+    text = (value or b"").strip(b"\0 ")
+    try:
+        return b"%.4f" % float(text)
+    except ValueError:
+        return b"\\".join(part.strip() for part in text.split(b"\\"))
+
+
+def position(raw: bytes) -> Triple | None:
+    """Return an ImagePositionPatient, None if it is none."""
+    from medimg.readers._dicom_header import decimals
+
+    values = decimals(raw, 3) if raw else None
+    if values is None or max(map(abs, values)) > POSITION_LIMIT_MM:
+        return None
+    return values  # type: ignore[return-value]
+
+
+@lru_cache(maxsize=4096)
+def orientation(raw: bytes) -> Six | None:
+    """Return an ImageOrientationPatient as two unit vectors at a right angle, None if it is none."""
+    from medimg.readers._dicom_header import decimals
+
+    values = decimals(raw, 6) if raw else None
+    if values is None:
+        return None
+    row, column = values[:3], values[3:]
+    lengths = [sum(x * x for x in vector) ** 0.5 for vector in (row, column)]
+    if any(abs(length - 1) > UNIT_TOLERANCE for length in lengths):
+        return None
+    row, column = (tuple(x / length for x in vector) for vector, length in zip((row, column), lengths, strict=True))
+    cosine = sum(a * b for a, b in zip(row, column, strict=True))
+    if abs(cosine) > RIGHT_ANGLE_TOLERANCE:
+        return None
+    return row + column  # type: ignore[return-value]
+
+
+@lru_cache(maxsize=4096)
+def pixel_spacing(raw: bytes) -> tuple[float, float] | None:
+    """Return a PixelSpacing (rows apart, columns apart), None if it is none."""
+    from medimg.readers._dicom_header import decimals
+
+    values = decimals(raw, 2) if raw else None
+    low, high = SPACING_LIMITS_MM
+    if values is None or min(values) < low or max(values) > high:
+        return None
+    return values  # type: ignore[return-value]

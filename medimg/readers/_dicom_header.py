@@ -1,0 +1,266 @@
+"""The header of one DICOM file, by a walk over its first bytes: nothing is parsed that is not wanted, and no pixel is read."""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+from medimg.readers import _dicom_tags as tag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FIRST_BYTES = 8192  # holds the header of nearly every single-frame image
+HEADER_LIMIT = 256 << 20  # bytes of header; enhanced objects of 10,000 frames have some 20 MiB
+STEPS_LIMIT = 3_000_000  # elements looked at within sequences of undefined length; a few seconds
+NESTING_LIMIT = 32  # sequences within sequences; real objects have under 10
+INFLATED_LIMIT = 1 << 30  # bytes a deflated file may become
+LONG_FORM = frozenset((b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b"UN", b"UR", b"UT", b"SV", b"UV"))
+SHORT_FORM = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
+UNDEFINED = 0xFFFFFFFF
+PIXEL_TAGS = (tag.PIXELS, tag.FLOAT_PIXELS, tag.DOUBLE_PIXELS)
+AFTER_PIXELS = 0x7FE00010
+
+
+class NotDicomError(Exception):
+    """The bytes are no DICOM, or too damaged to be walked; the message says how."""
+
+
+class _NeedMore(Exception):
+    """The bytes at hand end before the pixel data."""
+
+
+class Header:
+    """What a walk found: wanted attributes as raw bytes, and where the pixels are.
+
+    `pixel_offset` is None if there is no pixel data. `content` is the inflated data set of a deflated file (offsets count in it), else None.
+    """
+
+    __slots__ = ("big", "content", "path", "pixel_length", "pixel_offset", "pixel_tag", "size", "syntax", "tags")
+
+    def __init__(self, path: str, syntax: str) -> None:
+        self.path, self.syntax, self.big = path, syntax, syntax == tag.EXPLICIT_BIG
+        self.tags: dict[int, bytes] = {}
+        self.pixel_offset: int | None = None
+        self.pixel_length = 0
+        self.pixel_tag = 0
+        self.size = 0
+        self.content: bytes | None = None
+
+    def text(self, key: int) -> str:
+        """Return a text attribute, "" if it is absent; only for attributes without patient data."""
+        raw = self.tags.get(key)
+        return raw.rstrip(b"\0 ").lstrip(b" ").decode("ascii", "replace") if raw else ""
+
+    def integer(self, key: int) -> int | None:
+        """Return an unsigned short, None if it is absent or has another size."""
+        raw = self.tags.get(key)
+        if raw is None or len(raw) != 2:
+            return None
+        return int.from_bytes(raw, "big" if self.big else "little")
+
+    def number(self, key: int) -> float | None:
+        """Return a decimal string's one finite value, None if it is absent or not one."""
+        values = self.numbers(key, 1)
+        return values[0] if values else None
+
+    def numbers(self, key: int, count: int) -> tuple[float, ...] | None:
+        """Return a decimal string's `count` finite values, None if it is absent or not so."""
+        raw = self.tags.get(key)
+        return decimals(raw, count) if raw else None
+
+    def first_number(self, key: int) -> float | None:
+        """Return the first value of an integer or decimal string, None if there is none."""
+        raw = self.tags.get(key)
+        values = decimals(raw.split(b"\\")[0], 1) if raw else None
+        return values[0] if values else None
+
+
+def decimals(raw: bytes, count: int) -> tuple[float, ...] | None:
+    """Parse a decimal string: exactly `count` finite numbers, a comma or a letter is no number."""
+    parts = raw.split(b"\\")
+    if len(parts) != count or b"_" in raw or len(raw) > 64 * count:
+        return None
+    try:
+        values = tuple(map(float, (part.rstrip(b"\0") for part in parts)))
+    except ValueError:
+        return None
+    return values if all(map(math.isfinite, values)) else None
+
+
+def claims(head: bytes) -> bool:
+    """Say whether a file that begins with `head` is DICOM, with the preamble or (an old habit) without it."""
+    if head[128:132] == b"DICM":
+        return True
+    if len(head) < 16 or head[0] not in (2, 8) or head[1] or head[3] > 1 or head[2:4] == b"\xff\xff":
+        return False
+    if head[4:6].isalpha():
+        return head[4:6] in SHORT_FORM or head[4:6] in LONG_FORM
+    return struct.unpack_from("<I", head, 4)[0] < 256  # a first implicit element is a group length, a character set or an image type
+
+
+def read_header(path: str, *, wanted: Iterable[int] = tag.WANTED) -> Header:
+    """Walk the head of a file; more of it is read only if the pixel data is not reached.
+
+    Raises:
+        NotDicomError: it cannot be walked.
+        OSError: it cannot be read.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        return _read_header(handle, path, frozenset(wanted))
+    finally:
+        os.close(handle)
+
+
+def _read_header(handle: int, path: str, wanted: frozenset[int]) -> Header:
+    size, count = os.fstat(handle).st_size, FIRST_BYTES
+    while True:
+        head = os.pread(handle, count, 0)
+        try:
+            header = _walk_file(handle, path, head, size, wanted)
+        except _NeedMore:
+            if len(head) >= size:
+                raise NotDicomError("it ends in the middle of its header") from None
+            if len(head) >= HEADER_LIMIT:
+                raise NotDicomError(f"its header is longer than {HEADER_LIMIT >> 20} MiB") from None
+            count *= 8
+            continue
+        header.size = size if header.content is None else len(header.content)
+        return header
+
+
+def _walk_file(handle: int, path: str, head: bytes, size: int, wanted: frozenset[int]) -> Header:
+    if head[128:132] == b"DICM":
+        syntax, start = _meta(head, 132)
+    elif head[:2] == b"\x02\0":
+        syntax, start = _meta(head, 0)
+    else:
+        syntax, start = "", 0
+    if start + 8 > len(head):
+        raise _NeedMore if len(head) < size else NotDicomError("it holds no data set")
+    if syntax == tag.DEFLATED_LITTLE:
+        header = Header(path, syntax)
+        header.content = head = _inflate(os.pread(handle, size - start, start))
+        size, start = len(head), 0
+    else:
+        if not syntax:
+            syntax = tag.EXPLICIT_LITTLE if head[start + 4 : start + 6].isalpha() else tag.IMPLICIT_LITTLE
+        header = Header(path, syntax)
+    header.tags[tag.TRANSFER_SYNTAX] = syntax.encode()
+    kind = head[start + 4 : start + 6]
+    explicit = kind in SHORT_FORM or kind in LONG_FORM  # what the bytes are counts, whatever the syntax says
+    _walk(head, start, len(head) >= size, explicit, header, wanted)
+    return header
+
+
+def _meta(head: bytes, pos: int) -> tuple[str, int]:
+    """Return the transfer syntax of the file meta group (always explicit little endian) and where the group ends."""
+    syntax = ""
+    while pos + 12 <= len(head) and head[pos : pos + 2] == b"\x02\0":
+        element, kind, length = struct.unpack_from("<H2sH", head, pos + 2)
+        if kind in LONG_FORM:
+            length = struct.unpack_from("<I", head, pos + 8)[0]
+            pos += 4
+        if element == 0x0010:
+            syntax = head[pos + 8 : pos + 8 + length].rstrip(b"\0 ").decode("ascii", "replace")
+        pos += 8 + length
+    return syntax, pos
+
+
+def _walk(head: bytes, pos: int, whole: bool, explicit: bool, header: Header, wanted: frozenset[int]) -> None:
+    """Walk the elements of the data set up to the pixel data; fill `header`."""
+    order = ">" if header.big else "<"
+    short, long = struct.Struct(order + "HH2sH").unpack_from, struct.Struct(order + "I").unpack_from
+    tags, size, long_form, sequences = header.tags, len(head), LONG_FORM, tag.SEQUENCES
+    last = 0
+    while True:
+        if pos + 8 > size:
+            if whole and pos == size:
+                return
+            raise _NeedMore
+        group, element, kind, length = short(head, pos)
+        key = group << 16 | element
+        if not explicit:
+            length = long(head, pos + 4)[0]
+            pos += 8
+        elif kind in long_form:
+            if pos + 12 > size:
+                raise _NeedMore
+            length = long(head, pos + 8)[0]
+            pos += 12
+        else:
+            pos += 8
+        if key in PIXEL_TAGS:
+            header.pixel_offset, header.pixel_length, header.pixel_tag = pos, length, key
+            return
+        if key < last:
+            raise NotDicomError("its elements are out of order, so its header cannot be trusted")
+        last = key
+        if key > AFTER_PIXELS:
+            return
+        if key in sequences:
+            tags[key] = b""
+            if length == 0:
+                del tags[key]
+        if length == UNDEFINED:
+            pos = _skip_sequence(head, pos, whole, explicit, short, long)
+            continue
+        if key in wanted and key not in sequences:
+            if pos + length > size:
+                raise _NeedMore
+            tags[key] = head[pos : pos + length]
+        pos += length
+
+
+def _skip_sequence(head: bytes, pos: int, whole: bool, explicit: bool, short, long) -> int:  # type: ignore[no-untyped-def]
+    """Return where a sequence of undefined length that starts at `pos` ends; a loop, so that no depth of nesting can harm."""
+    depth, steps, size = 1, 0, len(head)
+    while depth:
+        steps += 1
+        if steps > STEPS_LIMIT or depth > 2 * NESTING_LIMIT:  # a level is a sequence and an item
+            raise NotDicomError("its sequences are nested too deep or too long to be an image's")
+        if pos + 8 > size:
+            raise _NeedMore
+        group, element, kind, length = short(head, pos)
+        if group == 0xFFFE:
+            length = long(head, pos + 4)[0]
+            pos += 8
+            if element != 0xE000:
+                depth -= 1
+            elif length == UNDEFINED:
+                depth += 1
+            else:
+                pos += length
+            continue
+        if not explicit:
+            length = long(head, pos + 4)[0]
+            pos += 8
+        elif kind in LONG_FORM:
+            if pos + 12 > size:
+                raise _NeedMore
+            length = long(head, pos + 8)[0]
+            pos += 12
+        else:
+            pos += 8
+        if length == UNDEFINED:
+            depth += 1
+        else:
+            pos += length
+    return pos
+
+
+def _inflate(packed: bytes) -> bytes:
+    engine = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        content = engine.decompress(packed, INFLATED_LIMIT)
+    except zlib.error as error:
+        raise NotDicomError("its deflated data set is damaged") from error
+    if engine.unconsumed_tail:
+        raise NotDicomError(f"its deflated data set is longer than {INFLATED_LIMIT >> 20} MiB")
+    if not engine.eof:
+        raise NotDicomError("its deflated data set is cut short")
+    return content

@@ -1,0 +1,125 @@
+"""Find the files below what the user gave, and look at how they begin."""
+
+from __future__ import annotations
+
+import os
+import stat
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medimg.errors import ScanError
+from medimg.values import Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+HEAD_BYTES = 4096  # every magic of every format lies within; one page
+DEPTH_LIMIT = 64  # folders within folders; deeper is a loop of mounts or an attack
+FILES_LIMIT = 2_000_000  # of one call; beyond it the user gave the wrong folder
+
+KINDS = ((stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))
+
+
+@dataclass
+class Found:
+    """Files by absolute path with the names to show for them, and what was not looked into."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+def find_files(paths: Iterable[str | Path]) -> Found:
+    """List every regular file below `paths`, in order of name.
+
+    A link that the user gave is followed; a link inside a folder is not (what it names inside the folder is found anyway, and what
+    lies outside was not given). Pipes, sockets and devices are never opened.
+
+    Raises:
+        ScanError: a path that does not exist or may not be read.
+    """
+    found = Found()
+    for given in paths:
+        path = Path(given)
+        try:
+            real = path.resolve(strict=True)
+            mode = real.stat().st_mode
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "it cannot be followed"
+            raise ScanError(f"{printable(path.name or str(path))} cannot be opened: {reason}. Give a file or folder that exists.") from error
+        if stat.S_ISDIR(mode):
+            _walk(real, found)
+        elif stat.S_ISREG(mode):
+            found.names.setdefault(str(real), printable(path.name))
+        else:
+            found.skipped.append(Skipped(what=printable(path.name), reason=_kind(mode)))
+    return found
+
+
+def _walk(root: Path, found: Found) -> None:
+    """Walk a folder without recursion; entries in order of name, so that results do not depend on the disk."""
+    base = str(root)
+    start = len(base.rstrip(os.sep)) + 1
+    waiting = [(base, 0)]
+    while waiting:
+        folder, depth = waiting.pop()
+        try:
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            found.skipped.append(Skipped(what=printable(folder[start:]) or ".", reason=f"cannot be opened: {error.strerror}"))
+            continue
+        deeper: list[tuple[str, int]] = []
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False):
+                found.names.setdefault(entry.path, printable(entry.path[start:]))
+            elif entry.is_symlink():
+                found.skipped.append(Skipped(what=printable(entry.path[start:]), reason=_link(entry.path, root)))
+            elif entry.is_dir(follow_symlinks=False):
+                if depth < DEPTH_LIMIT:
+                    deeper.append((entry.path, depth + 1))
+                else:
+                    found.skipped.append(Skipped(what=printable(entry.path[start:]), reason=f"lies deeper than {DEPTH_LIMIT} folders"))
+            else:
+                found.skipped.append(Skipped(what=printable(entry.path[start:]), reason=_kind(entry.stat(follow_symlinks=False).st_mode)))
+        waiting += reversed(deeper)
+        if len(found.names) > FILES_LIMIT:
+            raise ScanError(f"{printable(root.name)} holds more than {FILES_LIMIT:,} files. Give the folder of the scan itself.")
+
+
+def _link(path: str, root: Path) -> str:
+    try:
+        inside = Path(path).resolve(strict=True).is_relative_to(root)
+    except (OSError, RuntimeError, ValueError):
+        return "a link that leads nowhere"
+    return "a link to what lies in this folder anyway" if inside else "a link out of this folder; give what it names instead"
+
+
+def _kind(mode: int) -> str:
+    return next((name for test, name in KINDS if test(mode)), "neither a file nor a folder")
+
+
+def read_head(path: str) -> bytes:
+    """Return the first bytes of a file, inflated if it is gzip.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    try:
+        head = os.pread(handle, HEAD_BYTES, 0)
+    finally:
+        os.close(handle)
+    if head[:2] != b"\x1f\x8b":
+        return head
+    try:
+        return zlib.decompressobj(31).decompress(head, HEAD_BYTES)
+    except zlib.error:
+        return b""
+
+
+def printable(name: str) -> str:
+    """Return a file's name as it may be shown: bytes that are no text and control characters become marks."""
+    text = os.fsencode(name).decode("utf-8", "replace")
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
