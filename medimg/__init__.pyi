@@ -1,3 +1,5 @@
+__version__: str
+
 from . import bridges as bridges
 from . import errors as errors
 from . import measures as measures
