@@ -21,10 +21,10 @@ SCANNER = 1  # NIfTI's code of a form that gives scanner coordinates
 
 
 def to_nibabel(image: Volume | Mask) -> nib.Nifti1Image:
-    """Return a `nibabel.Nifti1Image` of the same voxels (i, j, k = column, row, slice) at the same millimetres, turned from LPS to RAS.
+    """Return a `nibabel.Nifti1Image` of the same voxels at the same millimetres, turned from LPS to RAS.
 
-    A sheared grid is legal: it is in the affine (sform); a qform, which cannot hold it, is then left out. The affine in memory is exact;
-    a file keeps it as float32.
+    Its axes are column, row, slice. A sheared grid is legal: it is in the affine (sform); a qform, which cannot hold it, is then
+    left out. The affine in memory is exact; a file keeps it as float32.
 
     >>> from medimg.values import Volume
     >>> grid = Grid.straight((2, 3, 4), spacing_mm=(2.5, 0.5, 0.7), origin_mm=(10, 20, 30))
@@ -44,7 +44,8 @@ def to_nibabel(image: Volume | Mask) -> nib.Nifti1Image:
 def from_nibabel(image: Any, *, frame_of_reference: str | None = None) -> tuple[NDArray[Any], Grid]:
     """Return the voxels (slice, row, column) of a 3-D nibabel image and their grid, turned from RAS to LPS.
 
-    Integers that the file does not scale stay integers, everything else is as nibabel scales it. A fourth axis of length 1 is dropped.
+    Integers that the file does not scale stay integers, everything else is as nibabel scales it. A fourth axis of length 1 is
+    dropped.
 
     Raises:
         GeometryError: the image is not 3-D.

@@ -35,9 +35,9 @@ def airways(
 
     `around` says in how many of the four directions of its slice each voxel has the body.
 
-    A trachea begins where a slice cuts it as a small round pocket of pure air, over at least a centimetre of slices. From there it
-    is followed downwards through pure air; if that leaks into the lung, through purer air. What is narrower than a main bronchus
-    belongs to the lung.
+    A trachea begins where a slice cuts it as a small round pocket of pure air, over at least a centimetre of slices. From there
+    it is followed downwards through pure air; if that leaks into the lung, through purer air. What is narrower than a main
+    bronchus belongs to the lung.
     """
     from scipy import ndimage
 

@@ -22,4 +22,6 @@ def require_hu(volume: Volume, step: str) -> None:
     """Refuse a volume that is not in Hounsfield units, for a `step` whose numbers mean nothing else."""
     if volume.unit != "HU":
         unit = f"in {volume.unit}" if volume.unit else "without a unit"
-        raise UnsuitableScanError(f"{step} works on Hounsfield units, and this {volume.modality or 'image'} is {unit}. Give a CT.")
+        raise UnsuitableScanError(
+            f"{step} works on Hounsfield units, and this {volume.modality or 'image'} is {unit}. Give a CT."
+        )

@@ -47,7 +47,7 @@ def find_lungs(hu: NDArray[np.float32], spacing_mm: Sequence[float], *, voxel_ml
 
 
 def body_of(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return the tissue of the patient without thin sheets (table, cloth): the largest piece and others of at least a tenth of it."""
+    """Return the patient's tissue without thin sheets (table, cloth): the largest piece and others of a tenth of it or more."""
     from scipy import ndimage
 
     tissue = ndimage.binary_opening(hu > TISSUE_ABOVE_HU, structure=IN_PLANE)

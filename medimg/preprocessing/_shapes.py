@@ -16,7 +16,7 @@ IN_PLANE = np.array([np.zeros((3, 3)), [[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.zer
 
 
 def distance_mm(region: NDArray[np.bool_], spacing_mm: Sequence[float]) -> NDArray[np.float32]:
-    """Return for each voxel of `region` how far the nearest voxel outside of it is, 0 outside; the edge of the array is no outside."""
+    """Return how far the nearest voxel outside of `region` is, 0 for what is outside; the edge of the array is no outside."""
     import SimpleITK as sitk
 
     far = np.zeros(region.shape, dtype=np.float32)

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def clip(volume: Volume, *, low_hu: float, high_hu: float) -> Volume:
-    """Return a CT with values below `low_hu` raised to it and values above `high_hu` lowered to it. Grid, unit and kind of number stay.
+    """Return a CT with values below `low_hu` raised to it and values above `high_hu` lowered to it.
+
+    Grid, unit and kind of number stay (float32 where a limit is no whole number).
 
     Raises:
         OptionError: `low_hu` is not below `high_hu`.

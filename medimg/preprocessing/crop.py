@@ -39,7 +39,9 @@ def crop(volume: Image, *, start: Sequence[int], shape: Sequence[int]) -> Image:
     for first, wanted, there in zip(start, shape, volume.shape, strict=True):
         low, high = max(first, 0), min(first + wanted, there)
         if low >= high:
-            raise GeometryError(f"The box from {start} of {shape} lies outside of the scan of {volume.shape}. Give one that meets it.")
+            raise GeometryError(
+                f"The box from {start} of {shape} lies outside of the scan of {volume.shape}. Give one that meets it."
+            )
         source.append(slice(low, high))
         target.append(slice(low - first, high - first))
     box = np.full(shape, background(volume), dtype=volume.array.dtype)

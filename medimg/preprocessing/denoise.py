@@ -22,8 +22,8 @@ def denoise(volume: Volume, *, sigma_mm: float = 1.0, edge_per_mm: float = 150.0
 
     Heat flows between neighbouring voxels for as long as it takes to smooth flat regions with a standard deviation of `sigma_mm`,
     and stops where the slope is above `edge_per_mm` (in the volume's unit per millimetre). In a chest CT noise has slopes
-    of 50 HU/mm, the border of a ground-glass nodule 150, a vessel's or the pleura's 500; the default is meant for it, and says nothing
-    for another modality. The mean of the scan stays exactly, and no value leaves the scan's range: nothing is made up.
+    of 50 HU/mm, the border of a ground-glass nodule 150, a vessel's or the pleura's 500; the default is meant for it, and says
+    nothing for another modality. The mean of the scan stays exactly, and no value leaves the scan's range: nothing is made up.
     (Anisotropic diffusion after Perona and Malik, IEEE PAMI 12:629, 1990, on the true spacing.)
 
     Raises:
@@ -43,7 +43,11 @@ def denoise(volume: Volume, *, sigma_mm: float = 1.0, edge_per_mm: float = 150.0
     longest = 0.5 / sum(1 / step**2 for step in spacing)  # mm2: a longer step of the explicit scheme would overshoot
     steps = math.ceil(sigma_mm**2 / 2 / longest)
     if steps > MOST_STEPS:
-        raise OptionError("sigma_mm", sigma_mm, f"a width of some voxels; this scan's are {spacing[0]:.2g} x {spacing[1]:.2g} x {spacing[2]:.2g} mm")
+        raise OptionError(
+            "sigma_mm",
+            sigma_mm,
+            f"a width of some voxels; this scan's are {spacing[0]:.2g} x {spacing[1]:.2g} x {spacing[2]:.2g} mm",
+        )
     array = volume.array.astype(np.float32)
     for _ in range(steps):
         _diffuse(array, spacing, sigma_mm**2 / 2 / steps, edge_per_mm)

@@ -18,8 +18,8 @@ Image = TypeVar("Image", Volume, Mask)
 def orient(volume: Image, *, axis_codes: str = "SPL") -> Image:
     """Return a volume or mask with its axes permuted and flipped so that slices, rows and columns grow as `axis_codes` says.
 
-    The default is axial from the feet up, rows to the back, columns to the patient's left. Nothing is interpolated and every voxel
-    keeps its place in the patient; oblique axes count as the direction they are nearest to.
+    The default is axial from the feet up, rows to the back, columns to the patient's left. Nothing is interpolated and every
+    voxel keeps its place in the patient; oblique axes count as the direction they are nearest to.
 
     Raises:
         OptionError: `axis_codes` are not three letters, one each of L/R, P/A and S/I.

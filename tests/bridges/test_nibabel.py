@@ -58,7 +58,9 @@ def test_a_volume_comes_back_equal_also_through_a_file(sheared: bool, tmp_path: 
 
 
 def test_a_straight_grid_has_both_forms_and_a_sheared_one_only_the_one_that_can_hold_it() -> None:
-    straight, sheared = (to_nibabel(Volume(array=np.zeros((3, 4, 5), np.int16), grid=grid_of(sheared=way))) for way in (False, True))
+    straight, sheared = (
+        to_nibabel(Volume(array=np.zeros((3, 4, 5), np.int16), grid=grid_of(sheared=way))) for way in (False, True)
+    )
     assert (straight.header["sform_code"], straight.header["qform_code"]) == (1, 1)
     np.testing.assert_allclose(straight.get_qform(), straight.affine, atol=1e-4)
     assert (sheared.header["sform_code"], sheared.header["qform_code"]) == (1, 0)

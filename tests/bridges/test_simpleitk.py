@@ -72,7 +72,7 @@ def test_a_sheared_grid_is_refused_with_its_remedy() -> None:
     affine = np.eye(4)
     affine[1, 0] = 0.3
     grid = Grid((2, 2, 2), affine)
-    with pytest.raises(GeometryError, match="SimpleITK needs straight axes.*medimg.resample"):
+    with pytest.raises(GeometryError, match=r"SimpleITK needs straight axes.*medimg\.resample"):
         to_sitk(Volume(array=np.zeros(grid.shape, np.int16), grid=grid))
 
 

@@ -16,7 +16,9 @@ from medimg.values import Grid, Mask, Volume
 SIZES = st.tuples(*[st.integers(1, 6)] * 3)
 NUMBERS = st.floats(-400, 400, allow_nan=False)
 CODES = [
-    "".join(letters) for order in permutations(("LR", "PA", "SI")) for letters in ((a, b, c) for a in order[0] for b in order[1] for c in order[2])
+    "".join(letters)
+    for order in permutations(("LR", "PA", "SI"))
+    for letters in ((a, b, c) for a in order[0] for b in order[1] for c in order[2])
 ]
 TOLERANCE_MM = 1e-6
 
