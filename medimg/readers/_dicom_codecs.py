@@ -22,7 +22,9 @@ LOSSY_JPEG = frozenset({JPEG + "50", JPEG + "51"})
 JPEG_LS = frozenset({JPEG + "80", JPEG + "81"})
 JPEG_2000 = frozenset({JPEG + "90", JPEG + "91"})
 HIGH_THROUGHPUT = frozenset({JPEG + "201", JPEG + "202", JPEG + "203"})
-FRAME_MARKERS = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7))  # SOF of JPEG and JPEG-LS
+FRAME_MARKERS = frozenset(
+    (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7)
+)  # SOF of JPEG and JPEG-LS
 
 
 def decode(header: Header, code: bytes, rows: int, columns: int) -> NDArray[np.generic]:
@@ -61,14 +63,18 @@ def decode(header: Header, code: bytes, rows: int, columns: int) -> NDArray[np.g
         raise UndecodableError("holds values that need more bits than it says")
     if values.dtype.kind == "i":
         values = values.astype(f"i{bits // 8}", copy=False)
-    return np.ascontiguousarray(values).astype(width, copy=False) if values.dtype.kind == "u" else np.ascontiguousarray(values).view(width)
+    return (
+        np.ascontiguousarray(values).astype(width, copy=False)
+        if values.dtype.kind == "u"
+        else np.ascontiguousarray(values).view(width)
+    )
 
 
 def _first_that_works(decoders, code: bytes) -> NDArray[np.generic]:  # type: ignore[no-untyped-def]
     for decoder in decoders:
         try:
             values: NDArray[np.generic] = decoder(code)
-        except Exception:  # noqa: BLE001, S112 - each codec raises its own kind; what failed is said below
+        except Exception:  # noqa: S112 - each codec raises its own kind; what failed is said below
             continue
         return values
     raise UndecodableError("cannot be decoded: its compressed pixels are damaged")
@@ -95,7 +101,7 @@ def _run_lengths(code: bytes, rows: int, columns: int, bits: int) -> NDArray[np.
             raise UndecodableError("cannot be decoded: its compressed pixels are cut short")
         try:
             raw = np.frombuffer(imagecodecs.packbits_decode(segment), np.uint8)
-        except Exception as error:  # noqa: BLE001 - whatever the codec raises
+        except Exception as error:
             raise UndecodableError("cannot be decoded: its compressed pixels are damaged") from error
         if len(raw) < pixels:
             raise UndecodableError("cannot be decoded: its compressed pixels are cut short")

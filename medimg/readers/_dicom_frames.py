@@ -152,13 +152,19 @@ def fill_values(frame: Frame) -> None:
     if slope or intercept:
         set_scale(frame, header.number(tag.SLOPE), header.number(tag.INTERCEPT))
     elif frame.modality == "CT":
-        frame.trouble = frame.trouble or ("no-rescale", "has no RescaleSlope and RescaleIntercept, so its values are not Hounsfield units")
+        frame.trouble = frame.trouble or (
+            "no-rescale",
+            "has no RescaleSlope and RescaleIntercept, so its values are not Hounsfield units",
+        )
 
 
 def set_scale(frame: Frame, slope: float | None, intercept: float | None) -> None:
     """Set slope and intercept, or the trouble if they scale nothing."""
     if slope is None or intercept is None:
-        frame.trouble = frame.trouble or ("bad-rescale", "has only one of RescaleSlope and RescaleIntercept, or one that is no number")
+        frame.trouble = frame.trouble or (
+            "bad-rescale",
+            "has only one of RescaleSlope and RescaleIntercept, or one that is no number",
+        )
     elif slope == 0:
         frame.trouble = frame.trouble or ("rescale-slope-0", "has RescaleSlope 0, which makes every value the same")
     else:
@@ -187,7 +193,10 @@ def pixel_trouble(header: Header, frames: int) -> tuple[str, str] | None:
     needed = rows * columns * frames * allocated // 8
     if header.pixel_length == 0xFFFFFFFF:
         return "encapsulated", "holds compressed pixels and says that it does not"
-    if header.pixel_offset + min(needed, header.pixel_length) > header.size or header.pixel_offset + header.pixel_length > header.size + 1:  # type: ignore[operator]
+    if (
+        header.pixel_offset + min(needed, header.pixel_length) > header.size
+        or header.pixel_offset + header.pixel_length > header.size + 1
+    ):  # type: ignore[operator]
         return "truncated", "is cut short in its pixels"
     if header.pixel_length < needed:
         return "truncated", "has fewer pixels than its rows and columns need"

@@ -23,14 +23,21 @@ if TYPE_CHECKING:
 
 SAME_DIRECTION = 1e-3  # cosines written with three decimals differ by less
 SAME_SPACING = 1e-3  # relative; DS strings of six digits differ by less
-SAME_PLACE_MM = 0.02  # two slices nearer than this share a place: positions are written to 0.1 or finer, the thinnest slices are 0.1 apart
+SAME_PLACE_MM = (
+    0.02  # two slices nearer than this share a place: positions are written to 0.1 or finer, the thinnest slices are 0.1 apart
+)
 IN_PLANE_MM = 0.1  # a field of view that moves less is rounding of positions
 TILT_LIMIT = 1.0  # sideways step over step along the normal: 45 degrees; gantries tilt to 30
 MIN_PASS = 3  # slices that make a pass of its own when two passes interleave
 HOLE_LIMIT_MM = 50.0  # slices further apart are two boxes: nothing between them is known
 
 NATURE_WORDS = (  # of `NATURE`, in its order
-    "image type", "convolution kernel", "echo time", "b-value", "tube voltage", "units",
+    "image type",
+    "convolution kernel",
+    "echo time",
+    "b-value",
+    "tube voltage",
+    "units",
 )
 PASS_WORDS = {
     tag.TEMPORAL_POSITION: "temporal position",

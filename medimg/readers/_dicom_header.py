@@ -99,7 +99,9 @@ def claims(head: bytes) -> bool:
         return False
     if head[4:6].isalpha():
         return head[4:6] in SHORT_FORM or head[4:6] in LONG_FORM
-    return struct.unpack_from("<I", head, 4)[0] < 256  # a first implicit element is a group length, a character set or an image type
+    return (
+        struct.unpack_from("<I", head, 4)[0] < 256
+    )  # a first implicit element is a group length, a character set or an image type
 
 
 def read_header(path: str, *, wanted: Iterable[int] = tag.WANTED) -> Header:

@@ -23,10 +23,12 @@ def through_lut(frame: Frame, values: NDArray[np.generic]) -> NDArray[np.int64]:
     import pydicom
 
     try:
-        item = pydicom.dcmread(frame.path, stop_before_pixels=True, specific_tags=["ModalityLUTSequence"], force=True).ModalityLUTSequence[0]
+        item = pydicom.dcmread(
+            frame.path, stop_before_pixels=True, specific_tags=["ModalityLUTSequence"], force=True
+        ).ModalityLUTSequence[0]
         count, first, bits = (int(value) for value in item.LUTDescriptor)
         raw = item.LUTData
-    except Exception as error:  # noqa: BLE001 - pydicom raises many kinds on a damaged sequence
+    except Exception as error:
         raise UndecodableError("has a Modality LUT that cannot be read") from error
     count = count or 0x10000
     if bits not in range(1, 17):
@@ -36,7 +38,7 @@ def through_lut(frame: Frame, values: NDArray[np.generic]) -> NDArray[np.int64]:
         table = np.frombuffer(raw, np.uint8 if packed else ">u2" if frame.header.big else "<u2")
     else:
         table = np.asarray(raw)
-    if len(table) < count or first > 0x7FFF and int(values.min()) < 0:
+    if len(table) < count or (first > 0x7FFF and int(values.min()) < 0):
         raise UndecodableError("has a Modality LUT shorter than it says")
     table = table[:count].astype(np.int64)
     if first > 0x7FFF and frame.header.integer(0x00280103) == 1:

@@ -19,7 +19,9 @@ FUNCTIONAL_GROUP_CLASSES = frozenset(
         "13.1.3",  # Breast Tomosynthesis
     )
 )
-PROJECTIONS = frozenset({"CR", "DX", "MG", "IO", "PX", "RG", "RF", "XA", "BMD"})  # one picture each, without a place in the patient
+PROJECTIONS = frozenset(
+    {"CR", "DX", "MG", "IO", "PX", "RG", "RF", "XA", "BMD"}
+)  # one picture each, without a place in the patient
 NO_SCANS = (  # the longest start that fits names the object
     ("1.2.840.10008.1.3.10", "a DICOMDIR; it is a list, and what lies in the folder is read without it"),
     (STORAGE + "66.4", "a segmentation (SEG), not a scan"),

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     from medimg.readers._dicom_frames import Frame
 
-EVEN_MM, EVEN_SHARE = 0.1, 0.1  # a slice may lie this far (mm, share of a step) from its place: positions are often rounded to 0.1 mm
+EVEN_MM, EVEN_SHARE = (
+    0.1,
+    0.1,
+)  # a slice may lie this far (mm, share of a step) from its place: positions are often rounded to 0.1 mm
 STRAIGHT_DRIFT_MM = 0.01  # a stack that leaves its normal by less from end to end is straight
 TILT_COSINE = 1e-3  # above it a stack is called sheared, as `Grid.is_straight` does
 PARTS = (1, 2, 3, 4, 5, 6)  # an uneven stack's step is a part of its usual or its least step
@@ -85,9 +88,17 @@ def _single_step(frame: Frame) -> tuple[float, int, float, list[Hazard]]:
     from medimg.readers import _dicom_tags as tag
 
     start = float(along([frame])[0])
-    said = next((value for value in (frame.thickness, frame.header.number(tag.SPACING_BETWEEN_SLICES)) if value and 0 < value < 1000), None)
+    said = next(
+        (value for value in (frame.thickness, frame.header.number(tag.SPACING_BETWEEN_SLICES)) if value and 0 < value < 1000),
+        None,
+    )
     if said is not None:
-        return said, 1, start, [Hazard("single-slice", Verdict.NOTED, f"There is one slice; its thickness, {said:g} mm, is taken as its depth.")]
+        return (
+            said,
+            1,
+            start,
+            [Hazard("single-slice", Verdict.NOTED, f"There is one slice; its thickness, {said:g} mm, is taken as its depth.")],
+        )
     words = "There is one slice and no thickness is given; 1 mm is taken as its depth, so volumes are not to be trusted."
     return 1.0, 1, start, [Hazard("no-thickness", Verdict.REPAIRED, words)]
 

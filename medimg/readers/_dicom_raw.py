@@ -127,7 +127,9 @@ def encoded(header: Header, frame: int) -> bytes:
     return code[0] if len(code) == 1 else b"".join(code)
 
 
-def _of_frame(handle: int, table: tuple[int, int], pieces: list[tuple[int, int]], frame: int, frames: int) -> list[tuple[int, int]]:
+def _of_frame(
+    handle: int, table: tuple[int, int], pieces: list[tuple[int, int]], frame: int, frames: int
+) -> list[tuple[int, int]]:
     if len(pieces) == frames:
         return [pieces[frame]]
     start, length = table

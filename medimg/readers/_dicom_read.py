@@ -78,7 +78,12 @@ def _frames(series: Series) -> list[Frame]:
     for item in series.slices:
         frame = by_file[str(item.file)].get(item.frame)
         shape = series.grid.shape[1:] if series.grid else ()
-        if frame is None or frame.trouble or (frame.rows, frame.columns) != shape or item.position_mm != (frame.position or (0.0, 0.0, 0.0)):
+        if (
+            frame is None
+            or frame.trouble
+            or (frame.rows, frame.columns) != shape
+            or item.position_mm != (frame.position or (0.0, 0.0, 0.0))
+        ):
             raise ScanError(f"{item.file.name} changed since it was looked at. Scan the folder again when nothing writes to it.")
         found.append(frame)
     return found

@@ -89,7 +89,9 @@ def _volume(part: Part, parts: int, hazards: list[Hazard], left_out: list[str]) 
     )
     files = tuple(dict.fromkeys(item.file for item in slices))
     found.sort(key=lambda hazard: -hazard.verdict.severity)
-    return _described(frames, files=files, grid=placed.grid, slices=slices, slice_of=placed.slice_of, hazards=tuple(found)), frames
+    return _described(
+        frames, files=files, grid=placed.grid, slices=slices, slice_of=placed.slice_of, hazards=tuple(found)
+    ), frames
 
 
 def _projection(frame: Frame) -> tuple[Series, list[Frame]]:

@@ -61,7 +61,9 @@ def scan(*paths: str | Path) -> tuple[tuple[Study, ...], tuple[Skipped, ...]]:
                 skipped.append(replace(item, what=found.names.get(item.what, item.what)))
             else:
                 series.append(_with_shown_names(item, found.names))
-    return _studies(series), tuple(sorted(skipped, key=lambda item: item.what))
+    used = {found.names.get(str(file)) for item in series for file in item.files}  # a detached data file is no format's own
+    unused = (item for item in skipped if item.what not in used)
+    return _studies(series), tuple(sorted(unused, key=lambda item: item.what))
 
 
 def load_series(series: Series) -> tuple[Volume, Series]:
@@ -88,9 +90,11 @@ def read_series(series: Series, *, modality: str = "") -> Volume:
         ScanError: the series was refused, a file changed or cannot be decoded (`load_series` reads without it).
     """
     volume, seen = load_series(series)
-    if seen is not series:
+    if seen.grid is not series.grid or seen.slices != series.slices:
         news = next((hazard.sentence for hazard in seen.hazards if hazard not in series.hazards), "files cannot be decoded")
-        raise ScanError(f"{series.name} is not as its headers say: {news}. Read it with medimg.readers.load_series, which leaves them out.")
+        raise ScanError(
+            f"{series.name} is not as its headers say: {news}. Read it with medimg.readers.load_series, which leaves them out."
+        )
     return name_modality(volume, modality)
 
 
@@ -105,7 +109,11 @@ def read(path: str | Path, *, series: str | None = None) -> Volume:
     """
     studies, skipped = scan(path)
     everything = [item for study in studies for item in study.series]
-    chosen = [item for item in everything if item.is_readable] if series is None else [item for item in everything if item.name == series]
+    chosen = (
+        [item for item in everything if item.is_readable]
+        if series is None
+        else [item for item in everything if item.name == series]
+    )
     if len(chosen) == 1:
         return load_series(chosen[0])[0]
     shown = Path(path).name or "this folder"
@@ -113,7 +121,9 @@ def read(path: str | Path, *, series: str | None = None) -> Volume:
         choices = "; ".join(item.describe() for item in chosen)
         raise ManyVolumesError(f"{shown} holds {len(chosen)} volumes. Name one with series=: {choices}.")
     if series is not None:
-        raise ScanError(f"{shown} holds no series {series}. Name one of: {', '.join(item.name for item in everything) or 'none'}.")
+        raise ScanError(
+            f"{shown} holds no series {series}. Name one of: {', '.join(item.name for item in everything) or 'none'}."
+        )
     raise nothing_there(shown, everything, skipped)
 
 
@@ -137,7 +147,9 @@ def nothing_there(shown: str, series: list[Series], skipped: tuple[Skipped, ...]
     if not reasons:
         return ScanError(f"{shown} holds no files. Give a folder with a scan.")
     more = f"; and {len(reasons) - NAMES_SHOWN} more" if len(reasons) > NAMES_SHOWN else ""
-    return ScanError(f"{shown} holds no scan that can be read ({'; '.join(reasons[:NAMES_SHOWN])}{more}). Give a folder with a scan.")
+    return ScanError(
+        f"{shown} holds no scan that can be read ({'; '.join(reasons[:NAMES_SHOWN])}{more}). Give a folder with a scan."
+    )
 
 
 def refusal(series: Series) -> str:
@@ -169,7 +181,8 @@ def _studies(series: list[Series]) -> tuple[Study, ...]:
     for item in series:
         groups.setdefault(item.study_uid or f"series {item.name}", []).append(item)
     return tuple(
-        Study(name=short_name("study", uid), series=tuple(members), study_uid=members[0].study_uid) for uid, members in groups.items()
+        Study(name=short_name("study", uid), series=tuple(members), study_uid=members[0].study_uid)
+        for uid, members in groups.items()
     )
 
 

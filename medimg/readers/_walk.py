@@ -47,7 +47,9 @@ def find_files(paths: Iterable[str | Path]) -> Found:
             mode = real.stat().st_mode
         except (OSError, RuntimeError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it cannot be followed"
-            raise ScanError(f"{printable(path.name or str(path))} cannot be opened: {reason}. Give a file or folder that exists.") from error
+            raise ScanError(
+                f"{printable(path.name or str(path))} cannot be opened: {reason}. Give a file or folder that exists."
+            ) from error
         if stat.S_ISDIR(mode):
             _walk(real, found)
         elif stat.S_ISREG(mode):
@@ -80,9 +82,13 @@ def _walk(root: Path, found: Found) -> None:
                 if depth < DEPTH_LIMIT:
                     deeper.append((entry.path, depth + 1))
                 else:
-                    found.skipped.append(Skipped(what=printable(entry.path[start:]), reason=f"lies deeper than {DEPTH_LIMIT} folders"))
+                    found.skipped.append(
+                        Skipped(what=printable(entry.path[start:]), reason=f"lies deeper than {DEPTH_LIMIT} folders")
+                    )
             else:
-                found.skipped.append(Skipped(what=printable(entry.path[start:]), reason=_kind(entry.stat(follow_symlinks=False).st_mode)))
+                found.skipped.append(
+                    Skipped(what=printable(entry.path[start:]), reason=_kind(entry.stat(follow_symlinks=False).st_mode))
+                )
         waiting += reversed(deeper)
         if len(found.names) > FILES_LIMIT:
             raise ScanError(f"{printable(root.name)} holds more than {FILES_LIMIT:,} files. Give the folder of the scan itself.")
