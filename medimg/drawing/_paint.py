@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LUNG_WINDOW_HU = (-600.0, 1500.0)  # centre and width that chest radiologists read lungs in
 OUTLINE, OTHER, LINE, INK = (255, 200, 0), (150, 150, 150), (110, 215, 255), (245, 245, 245)
 SPREAD = (1.0, 99.0)  # percentiles shown of an image without a unit
-# Evidence from none to the strongest: red, green, blue, how much it covers. It grows lighter all the way, so it reads in grey too.
+# Evidence from none to the strongest: red, green, blue, cover. It grows lighter all the way, so that it reads in grey too.
 WARMTH = np.array([(60, 0, 90, 0.0), (120, 10, 110, 0.35), (210, 40, 60, 0.55), (250, 140, 20, 0.65), (255, 240, 140, 0.75)])
 FAINT = 0.05  # evidence below this share of the strongest is left uncoloured
 SUPPORT = 4  # voxels beyond the picture's edge that a cubic interpolation can see
@@ -38,11 +38,12 @@ def grey(volume: Volume, plane: Plane, slice_index: int, *, window: tuple[float,
     if volume.inverted:
         shade = 1 - shade
     shade[outside] = 0
-    return (shade * 255).round().astype(np.uint8)
+    picture: NDArray[np.uint8] = (shade * 255).round().astype(np.uint8)
+    return picture
 
 
 def inside(found: NDArray[np.bool_], plane: Plane, grid: Any) -> NDArray[np.bool_]:
-    """Return which pixels of the picture lie in a section: half way between a pixel inside and its neighbour outside is the border."""
+    """Return which pixels of the picture lie in a section; its border is half way between a pixel inside and one outside."""
     if not found.any():
         return np.zeros((plane.rows, plane.columns), dtype=bool)
     values, outside = _sample(found.astype(np.float32), plane, grid, order=1, beyond=0.0)
@@ -74,7 +75,8 @@ def warm(rgb: NDArray[np.uint8], heatmap: Heatmap, plane: Plane) -> NDArray[np.u
     heat = map_coordinates(heatmap.array, plane.indices(heatmap.grid), order=1, mode="constant", cval=0.0)
     colour = _warmth(heat)
     cover = np.where(heat >= FAINT, colour[..., 3], 0.0)[..., None]
-    return (rgb * (1 - cover) + colour[..., :3] * cover).round().astype(np.uint8)
+    picture: NDArray[np.uint8] = (rgb * (1 - cover) + colour[..., :3] * cover).round().astype(np.uint8)
+    return picture
 
 
 def letters(image: Image, plane: Plane) -> None:

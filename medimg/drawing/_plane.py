@@ -81,8 +81,8 @@ class Plane:
 def axes(grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the directions right and down in which slices of `grid` are shown.
 
-    They follow the rows and columns of the slice, so that a slice is never turned by an odd angle, in the order and the sense that
-    come nearest to how radiologists hang such a slice.
+    They follow the rows and columns of the slice, so that a slice is never turned by an odd angle, in the order and the
+    sense that come nearest to how radiologists hang such a slice.
     """
     column, row = grid.directions[:, 2], grid.directions[:, 1]
     row = row - column * (column @ row)

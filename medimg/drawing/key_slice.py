@@ -41,11 +41,15 @@ def draw_crop(
     array, its pixels are square in the patient, and R, L, A, P, H, F mark the edges; the bar is true to scale in this picture.
 
     Args:
+        volume: the scan.
+        mask: outlines on the same grid.
+        label: the one in the middle.
         slice_index: slice of the volume's grid.
         calipers_mm: pairs of LPS points to draw as measuring lines; they should lie in the slice.
         heatmap: evidence to lay over it, sampled in this very plane, with its scale of 0..1.
         outline: whether to draw the outline, yellow and outside of the lesion; other labels are outlined in grey.
-        field_mm: side of the square; by default at least 45 mm and 2.2 times the lesion.
+        size_px: side of the picture.
+        field_mm: side of the square in the patient; by default at least 45 mm and 2.2 times the lesion.
         window: centre and width; by default the lung window (-600, 1500) for HU, else the spread of the slice.
 
     Raises:
@@ -64,7 +68,9 @@ def draw_crop(
     middle = np.argwhere(found).mean(axis=0) if found.any() else np.array(found.shape) / 2
     center = volume.grid.to_mm((slice_index, middle[0] + box[1].start, middle[1] + box[2].start))
     plane = Plane.around(volume.grid, slice_index, center.tolist(), field_mm=field_mm, size_px=size_px)
-    return _draw(volume, mask, plane, label, slice_index, window=window, heatmap=heatmap, outline=outline, calipers_mm=calipers_mm)
+    return _draw(
+        volume, mask, plane, label, slice_index, window=window, heatmap=heatmap, outline=outline, calipers_mm=calipers_mm
+    )
 
 
 def draw_slice(

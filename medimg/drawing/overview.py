@@ -33,7 +33,9 @@ def draw_overview(volume: Volume, points_mm: Sequence[tuple[str, tuple[float, fl
     grid = volume.grid
     cosines = np.abs(grid.directions)
     depth = int(cosines[1].argmax())
-    upright, across = sorted((axis for axis in range(3) if axis != depth), key=lambda axis: -(cosines[2, axis] - cosines[0, axis]))
+    upright, across = sorted(
+        (axis for axis in range(3) if axis != depth), key=lambda axis: -(cosines[2, axis] - cosines[0, axis])
+    )
     steps = [max(1, int(FINEST_MM / spacing)) for spacing in grid.spacing_mm]
     film = _film(volume, depth, steps)  # the axes left over, in their order
     if upright > across:
@@ -72,4 +74,5 @@ def _film(volume: Volume, depth: int, steps: Sequence[int]) -> NDArray[np.uint8]
         total += np.clip(plane, low, high)
     low, high = np.percentile(total, SPREAD)
     shade = np.clip((total - low) / max(high - low, 1e-6), 0, 1)
-    return ((1 - shade if volume.inverted else shade) * 255).round().astype(np.uint8)
+    film: NDArray[np.uint8] = ((1 - shade if volume.inverted else shade) * 255).round().astype(np.uint8)
+    return film

@@ -34,8 +34,8 @@ class Diameters:
 def diameters(mask: Mask, *, label: int) -> Diameters:
     """Return the longest diameter of a label within one slice, and the longest one perpendicular to it in that slice.
 
-    The slices are those of the mask's own grid, as RECIST measures in the plane of acquisition. The outline of a label in a slice
-    runs through the **middles of the outer edges of its pixels**: n pixels in a row are n pixels long, a single pixel is one pixel
+    The slices are those of the mask's own grid, as RECIST measures in the plane of acquisition. The outline of a label runs
+    through the **middles of the outer edges of its pixels**: n pixels in a row are n pixels long, a single pixel is one pixel
     wide. That is where IBSI's mesh has its corners and where a reader sets the calipers (outer edge to outer edge). On a ball the
     largest of so many distances is on average 0.7 pixel longer than the true diameter (between the centres of pixels it would be
     0.2 too short, between their corners 1.1 too long). Distances are taken in the patient, so pixels may be oblong and axes

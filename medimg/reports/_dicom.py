@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 MANUFACTURER = "medimg"
 CONTENT_CREATOR = "medimg^"  # a name of one component is a retired form, which validators warn of
 NO_DATE, NO_TIME = "19000101", "000000"  # where the source has none at all; the day of writing would change the bytes
-PER_INSTANCE = (
-    "SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID FrameOfReferenceUID Rows Columns PixelSpacing SliceThickness "
-    "ImagePositionPatient ImageOrientationPatient NumberOfFrames"
-).split()
+PER_INSTANCE = [
+    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "Rows", "Columns"),
+    *("PixelSpacing", "SliceThickness", "ImagePositionPatient", "ImageOrientationPatient", "NumberOfFrames"),
+]
 MUST_BE_THERE = (  # type 2 of patient and study: may be empty, not absent, and many a source leaves them out
-    "PatientID PatientName PatientBirthDate PatientSex AccessionNumber StudyID StudyDate StudyTime ReferringPhysicianName"
-).split()
+    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID"),
+    *("StudyDate", "StudyTime", "ReferringPhysicianName"),
+)
 DATES = (  # the series the object is made from, then ever wider
     ("SeriesDate", "SeriesTime"),
     ("AcquisitionDate", "AcquisitionTime"),
@@ -38,13 +39,15 @@ def headers(sources: Sequence[SourceSlice]) -> list[Dataset]:
     """Read the headers of source instances, never their pixels: the first one whole, of the others only what places them."""
     import pydicom
 
-    found = []
+    found: list[Dataset] = []
     for source in sources:
         tags = PER_INSTANCE if found else None
         try:
             header = pydicom.dcmread(source.file, stop_before_pixels=True, specific_tags=tags, force=True)
         except (OSError, pydicom.errors.InvalidDicomError) as error:
-            raise ScanError(f"{source.file.name} can no longer be read. Leave the scan in place until the results are written.") from error
+            raise ScanError(
+                f"{source.file.name} can no longer be read. Leave the scan in place until the results are written."
+            ) from error
         if header.get("SOPInstanceUID") != source.instance_uid:
             raise ScanError(f"{source.file.name} was changed after it was read. Run it again.")
         found.append(header)
@@ -107,7 +110,7 @@ def fix_dates(dataset: Dataset, header: Dataset) -> None:
 
 
 def complete(dataset: Dataset, header: Dataset, *, body_part: str) -> None:
-    """Add what highdicom does not copy from the source: without these, objects of one study differ, or miss what a module wants."""
+    """Add what highdicom does not copy from the source: without it, objects of one study differ or miss what a module wants."""
     if "StudyDescription" in header:
         dataset.StudyDescription = header.StudyDescription
     body_part = str(header.get("BodyPartExamined") or body_part)

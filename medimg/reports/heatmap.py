@@ -61,12 +61,14 @@ def channel(heatmaps: tuple[Heatmap, ...], grid: Grid, finding_id: int) -> NDArr
         stop = np.minimum(np.ceil(places.max(axis=0)) + 1, grid.shape).astype(int)
         box = grid.crop(start, stop - start)
         step = np.linalg.inv(heatmap.grid.affine) @ box.affine
-        sampled = affine_transform(heatmap.array, step[:3, :3], step[:3, 3], output_shape=box.shape, order=1, mode="constant", cval=0.0)
+        sampled = affine_transform(
+            heatmap.array, step[:3, :3], step[:3, 3], output_shape=box.shape, order=1, mode="constant", cval=0.0
+        )
         part = out[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))]
         np.maximum(part, sampled, out=part)
     return out
 
 
 def _corners(shape: tuple[int, int, int]) -> NDArray[np.float64]:
-    return np.array(list(np.ndindex(2, 2, 2)), dtype=np.float64) * (np.array(shape) - 1)
-
+    corners: NDArray[np.float64] = np.array(list(np.ndindex(2, 2, 2)), dtype=np.float64) * (np.array(shape) - 1)
+    return corners

@@ -53,8 +53,8 @@ class Card:
 def write(result: StudyResult, folder: Path) -> tuple[Path, ...]:
     """Write `report.html`: findings with key slices and evidence, what was used and what not, and what made it.
 
-    One file without scripts that loads nothing; pictures stand in it. It holds no patient data unless `result.identify`: then name,
-    id, birth date, accession number and study date are read from the first source file.
+    One file without scripts that loads nothing; pictures stand in it. It holds no patient data unless `result.identify`: then
+    name, id, birth date, accession number and study date are read from the first source file.
     """
     path = folder / FILE
     with whole_file(path) as partial:
@@ -66,16 +66,25 @@ def page(result: StudyResult) -> str:
     """Return the page."""
     import jinja2
 
-    assert result.volume is not None and result.prediction is not None  # NEEDS has looked
+    assert result.volume is not None  # NEEDS has looked
+    assert result.prediction is not None
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("medimg.reports"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.PackageLoader("medimg.reports"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"number": number, "signed": signed}
     series, others = result.series, result.other_series
     return environment.get_template("report.html").render(
         result=result,
         cards=[_card(result, finding) for finding in result.findings],
-        overview=_uri(draw_overview(result.volume, [(str(finding.id), finding.center_mm) for finding in result.findings], size_px=PICTURE_PX)),
+        overview=_uri(
+            draw_overview(
+                result.volume, [(str(finding.id), finding.center_mm) for finding in result.findings], size_px=PICTURE_PX
+            )
+        ),
         research_only=result.provenance.research_only or RESEARCH_ONLY,
         suspicion=next((score for finding in result.findings for score in finding.scores if score.name == SUSPICION), None),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -93,7 +102,7 @@ def page(result: StudyResult) -> str:
 
 
 def number(value: float | None, digits: int = 0, unit: str = "") -> str:
-    """Write a number for people: a thin space between thousands, a dash where there is none.
+    r"""Write a number for people: a thin space between thousands, a dash where there is none.
 
     >>> number(12345.6), number(None), number(-3.26, 1, "HU")
     ('12\\u202f346', '–', '−3.3\\u202fHU')
@@ -115,7 +124,8 @@ def signed(point: tuple[float, ...]) -> str:
 
 def _card(result: StudyResult, finding: Finding) -> Card:
     volume, mask = result.volume, result.prediction.mask if result.prediction else None
-    assert volume is not None and mask is not None
+    assert volume is not None
+    assert mask is not None
     size = diameters(mask, label=finding.id)
     heatmap: Heatmap | None = next((heatmap for heatmap in result.heatmaps if heatmap.finding_id == finding.id), None)
     where: dict[str, Any] = {"label": finding.id, "slice_index": size.slice_index, "size_px": PICTURE_PX}

@@ -63,7 +63,9 @@ def segmentation(result: StudyResult) -> Dataset:
             frames[source.frame] = plane
     else:
         used = {source.instance_uid for source, _ in planes}
-        sources = headers([*(source for source, _ in planes), *(source for source in series.slices if source.instance_uid not in used)])
+        sources = headers(
+            [*(source for source, _ in planes), *(source for source in series.slices if source.instance_uid not in used)]
+        )
         sources, further = sources[: len(planes)], sources[len(planes) :]
         for (source, _), header in zip(planes, sources, strict=True):
             _require_place(source, header)
@@ -72,7 +74,7 @@ def segmentation(result: StudyResult) -> Dataset:
         frames = np.stack([plane for _, plane in planes])
     parts = identity(result)
     made_by = result.provenance
-    dataset = hd.seg.Segmentation(
+    dataset: Dataset = hd.seg.Segmentation(
         source_images=sources,
         pixel_array=frames,
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
@@ -99,7 +101,7 @@ def segmentation(result: StudyResult) -> Dataset:
 
 
 def share_geometry(header: Dataset, frame: int) -> None:
-    """Put orientation and pixel size of a multi-frame header where highdicom looks for them: some scanners give them per frame."""
+    """Put orientation and pixel size of a multi-frame header where highdicom looks: some scanners give them per frame."""
     shared, own = header.SharedFunctionalGroupsSequence[0], header.PerFrameFunctionalGroupsSequence[frame]
     for keyword in ("PlaneOrientationSequence", "PixelMeasuresSequence"):
         if keyword not in shared and keyword in own:
@@ -111,7 +113,9 @@ def _planes(result: StudyResult) -> list[tuple[SourceSlice, NDArray[np.uint8]]]:
     assert result.prediction is not None
     mask, series = result.prediction.mask, result.series
     if len(series.slice_of) != mask.shape[0]:
-        raise GeometryError("The outlines have another number of slices than the source. Outline the volume that was read from it.")
+        raise GeometryError(
+            "The outlines have another number of slices than the source. Outline the volume that was read from it."
+        )
     numbers = np.zeros(max(int(mask.array.max()), *(finding.id for finding in result.findings)) + 1, dtype=np.uint8)
     for number, finding in enumerate(result.findings, 1):
         numbers[finding.id] = number
@@ -135,7 +139,9 @@ def _require_on_grid(source: SourceSlice, grid: Grid, index: int) -> None:
 def _require_place(source: SourceSlice, header: Dataset) -> None:
     position = np.array(header.ImagePositionPatient, dtype=np.float64)
     if np.abs(position - source.position_mm).max() > SAME_PLACE_MM:
-        raise GeometryError(f"The header of {source.file.name} puts its slice elsewhere than the scan that was read. Run it again.")
+        raise GeometryError(
+            f"The header of {source.file.name} puts its slice elsewhere than the scan that was read. Run it again."
+        )
 
 
 def _spacing(dataset: Dataset, result: StudyResult) -> None:

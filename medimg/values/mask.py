@@ -54,7 +54,8 @@ class Mask:
 
     def of(self, label: int) -> NDArray[np.bool_]:
         """Return the voxels of one label."""
-        return self.array == label
+        found: NDArray[np.bool_] = self.array == label
+        return found
 
     def box(self, label: int) -> tuple[slice, slice, slice] | None:
         """Return the smallest box that holds every voxel of a label, None if there is none.

@@ -25,8 +25,8 @@ def packed(raw: BinaryIO) -> Iterator[BinaryIO]:
 
 
 def write_planes(stream: BinaryIO, blocks: Iterable[NDArray[np.generic]]) -> None:
-    """Write 3-D arrays (slice, row, column) one after the other, little endian, a slice at a time: never a copy of a whole array."""
+    """Write arrays (slice, row, column) one after the other, little endian, a slice at a time: never a copy of a whole array."""
     for block in blocks:
         wanted = block.dtype.newbyteorder("<")
         for plane in block:
-            stream.write(memoryview(np.ascontiguousarray(plane, dtype=wanted)).cast("B"))
+            stream.write(np.ascontiguousarray(plane, dtype=wanted).data.cast("B"))

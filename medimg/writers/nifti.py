@@ -52,10 +52,13 @@ def write_nifti_blocks(header: Nifti1Header, blocks: Iterable[NDArray[Any]], pat
     """Write a header and then its channels (slice, row, column) as they come, so that only one is in memory at a time."""
     if not path.name.endswith((".nii", ".nii.gz")):
         raise OptionError("path", path.name, "a name that ends in .nii.gz or .nii")
-    with whole_file(path) as partial, open(partial, "wb") as raw:
-        with packed(raw) if path.name.endswith(".gz") else nullcontext(raw) as stream:
-            stream.write(header.binaryblock + bytes(4))  # no extensions
-            write_planes(stream, blocks)
+    with (
+        whole_file(path) as partial,
+        partial.open("wb") as raw,
+        packed(raw) if path.name.endswith(".gz") else nullcontext(raw) as stream,
+    ):
+        stream.write(header.binaryblock + bytes(4))  # no extensions
+        write_planes(stream, blocks)
     return path
 
 
@@ -64,7 +67,9 @@ def nifti_header(grid: Grid, dtype: np.dtype[Any] | type, *, channels: int = 0, 
     import nibabel
 
     if max(*grid.shape, channels) > LARGEST_SIDE:
-        raise GeometryError(f"{grid.describe()} is larger than NIfTI-1 can count (32767 along an axis). Crop or resample it first.")
+        raise GeometryError(
+            f"{grid.describe()} is larger than NIfTI-1 can count (32767 along an axis). Crop or resample it first."
+        )
     header = nibabel.Nifti1Header(endianness="<")
     header.set_data_dtype(np.dtype(dtype).newbyteorder("<"))
     header.set_data_shape((*grid.shape[::-1], channels) if channels else grid.shape[::-1])

@@ -17,7 +17,7 @@ TYPES = {"int16": "short", "uint8": "uchar", "uint16": "ushort", "float32": "flo
 
 
 def write_nrrd(image: Volume | Mask, path: Path) -> Path:
-    """Write a volume or a mask as one NRRD file (attached header, gzip, LPS space), voxels and affine as they are. Return the path.
+    """Write a volume or a mask as one NRRD file (attached header, gzip, LPS), voxels and affine as they are. Return the path.
 
     Numbers of the header are written in full, so the affine comes back bit for bit. The file appears whole or not at all.
 
@@ -40,7 +40,7 @@ def write_nrrd(image: Volume | Mask, path: Path) -> Path:
         "encoding: gzip",
         f"space origin: {_vector(image.grid.affine[:3, 3])}",
     ]
-    with whole_file(path) as partial, open(partial, "wb") as raw:
+    with whole_file(path) as partial, partial.open("wb") as raw:
         raw.write("\n".join([*header, "", ""]).encode("ascii"))
         with packed(raw) as stream:
             write_planes(stream, [image.array])

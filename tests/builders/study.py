@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from medimg.values import (
     StudyResult,
     Volume,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FRAME = "1.2.826.0.1.3680043.8.498.1"
 STUDY_UID = "1.2.826.0.1.3680043.8.498.2"
@@ -50,13 +53,13 @@ def balls(grid: Grid, places_mm: list[tuple[tuple[float, float, float], float]])
     labels = np.zeros(grid.shape, dtype=np.uint8)
     for label, (center, radius) in enumerate(places_mm, 1):
         labels[((points - center) ** 2).sum(axis=-1) <= radius**2] = label
-    return Mask(array=labels, grid=grid, labels={label: NODULE for label in range(1, len(places_mm) + 1)})
+    return Mask(array=labels, grid=grid, labels=dict.fromkeys(range(1, len(places_mm) + 1), NODULE))
 
 
 def two_nodules(grid: Grid) -> Mask:
     """Return a large and a small ball, off centre in every direction."""
-    middle = grid.to_mm((np.array(grid.shape) - 1) / 2)
-    return balls(grid, [(tuple(middle + (6, 4, -5)), 5.0), (tuple(middle + (-8, -6, 7)), 3.0)])
+    x, y, z = grid.to_mm((np.array(grid.shape) - 1) / 2)
+    return balls(grid, [((x + 6, y + 4, z - 5), 5.0), ((x - 8, y - 6, z + 7), 3.0)])
 
 
 def picture(mask: Mask, *, seed: int = 0) -> Volume:
@@ -67,7 +70,9 @@ def picture(mask: Mask, *, seed: int = 0) -> Volume:
     return Volume(array=noise.round().astype(np.int16), grid=mask.grid, modality="CT", unit="HU")
 
 
-def write_ct(folder: Path, volume: Volume, *, leave_out: tuple[str, ...] = (), reverse: bool = False, **changes: object) -> list[Path]:
+def write_ct(
+    folder: Path, volume: Volume, *, leave_out: tuple[str, ...] = (), reverse: bool = False, **changes: object
+) -> list[Path]:
     """Write single-frame CT instances, one a slice, in grid order; names are shuffled so that nothing can be read from them."""
     folder.mkdir(parents=True, exist_ok=True)
     order = np.random.default_rng(1).permutation(volume.shape[0])
@@ -78,7 +83,10 @@ def write_ct(folder: Path, volume: Volume, *, leave_out: tuple[str, ...] = (), r
         dataset.InstanceNumber = int(volume.shape[0] - index if reverse else index + 1)
         dataset.ImagePositionPatient = [_ds(value) for value in volume.grid.to_mm((index, 0, 0))]
         dataset.ImageOrientationPatient = _orientation(volume.grid)
-        dataset.PixelSpacing, dataset.SliceThickness = [_ds(step) for step in volume.grid.spacing_mm[1:]], _ds(_plane_distance(volume.grid))
+        dataset.PixelSpacing, dataset.SliceThickness = (
+            [_ds(step) for step in volume.grid.spacing_mm[1:]],
+            _ds(_plane_distance(volume.grid)),
+        )
         dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = 0, 1, "HU"
         paths.append(folder / f"IM{order[index]:04d}")
         dataset.save_as(paths[-1], enforce_file_format=True)
@@ -124,7 +132,9 @@ def write_enhanced_ct(folder: Path, volume: Volume, *, own_orientation: bool = F
     return path, [int(frame) for frame in order]
 
 
-def dicom_series(folder: Path, volume: Volume, *, enhanced: bool = False, gaps: tuple[int, ...] = (), **options: object) -> Series:
+def dicom_series(
+    folder: Path, volume: Volume, *, enhanced: bool = False, gaps: tuple[int, ...] = (), **options: object
+) -> Series:
     """Write a volume as DICOM and return the Series that a reader would make of it; slices in `gaps` are not written."""
     if enhanced:
         path, frames = write_enhanced_ct(folder, volume, **options)
@@ -170,7 +180,9 @@ def study_result(
     if dicom:
         series = dicom_series(folder, volume, **options)
     else:
-        series = Series(reader="nifti", files=(folder / "scan.nii.gz",), name="series-ba9876543210", grid=volume.grid, modality="CT")
+        series = Series(
+            reader="nifti", files=(folder / "scan.nii.gz",), name="series-ba9876543210", grid=volume.grid, modality="CT"
+        )
     labels = [int(label) for label in np.unique(mask.array) if label]
     findings = tuple(
         Finding(
@@ -210,7 +222,9 @@ def study_result(
 def heat_of(mask: Mask, finding: Finding, *, side: int = 24, spacing_mm: float = 1.0, width_mm: float = 4.0) -> Heatmap:
     """Return a map that is 1 at the centre of a finding and falls off, on a cube of its own (axial, straight)."""
     origin = np.array(finding.center_mm) - spacing_mm * (side - 1) / 2
-    grid = Grid.straight((side,) * 3, spacing_mm=(spacing_mm,) * 3, origin_mm=origin, frame_of_reference=mask.grid.frame_of_reference)
+    grid = Grid.straight(
+        (side,) * 3, spacing_mm=(spacing_mm,) * 3, origin_mm=origin, frame_of_reference=mask.grid.frame_of_reference
+    )
     far = ((grid.to_mm(np.moveaxis(np.indices(grid.shape), 0, -1)) - finding.center_mm) ** 2).sum(axis=-1)
     array = np.exp(-far / (2 * width_mm**2)).astype(np.float32)
     return Heatmap(array=array / array.max(), grid=grid, finding_id=finding.id, target="suspicion", method="gradcam")
