@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from medimg.models import Stage
     from medimg.values import Grid, Volume
 
+ONCE = ((),)
 FLIPS = ((), (4,), (3,), (2,))  # of (n, channel, slice, row, column): as it is, left-right, front-back, head-feet
 BATCH = 4  # crops at a time: more gains nothing on two cores
 
@@ -41,8 +42,9 @@ def describe(
     *,
     spacing_mm: float,
     device: str,
+    flips: tuple[tuple[int, ...], ...] = FLIPS,
 ) -> list[Lesion]:
-    """Outline and rate the lesion at each place (LPS point, peak height); mean over `FLIPS`, with the spread of the logits over them."""
+    """Outline and rate the lesion at each place (LPS point, peak height); mean over `flips`, with the spread of the logits over them."""
     import torch
 
     lesions: list[Lesion] = []
@@ -52,7 +54,7 @@ def describe(
         cubes = torch.from_numpy(np.stack([sample(volume, grid) for grid in grids]))[:, None].to(device)
         outlines, ratings = [], []
         with torch.inference_mode():
-            for axes in FLIPS:
+            for axes in flips:
                 given = torch.flip(cubes, axes).to(memory_format=torch.channels_last_3d)
                 outline, rating = network(given)
                 outlines.append(torch.flip(outline.float().sigmoid(), axes))

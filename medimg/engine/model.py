@@ -10,7 +10,7 @@ import numpy as np
 from medimg._tools.identity import uid_from
 from medimg.engine import _windows
 from medimg.engine.cubes import box_under, sample_array
-from medimg.engine._lesions import Lesion, describe, middle_part
+from medimg.engine._lesions import FLIPS, ONCE, Lesion, describe, middle_part
 from medimg.engine.devices import choose_device
 from medimg.errors import UnsuitableScanError
 from medimg.measures import center_mm, measure
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from medimg.values import Volume
 
     Progress = Callable[[str, int, int], None]
+    Flips = tuple[tuple[int, ...], ...]
 
 AIR_HU = -1024.0
 BORDER_MM = 8.0  # how far beyond the lung mask a nodule's centre may lie: nodules at the wall can be left out of the mask
@@ -101,6 +102,23 @@ class Model:
         _lap(seconds, "outline", start)
         return prediction
 
+    def at(self, volume: Volume, center_mm: tuple[float, float, float]) -> tuple[Mask, dict[str, float]]:
+        """Outline and score the lesion at a point (LPS mm) that a person gave: no detector, no operating point.
+
+        Returns:
+            Its outline (label 1) on the volume's grid, empty if the network sees none there, and every score by its name.
+        """
+        stage = self.card.stage("outline")
+        network, spacing = self.network(stage), stage.spacing_mm[0]
+        (first,) = describe(network, stage, volume, [(center_mm, 0.5)], spacing_mm=spacing, device=self.device)
+        (lesion,) = describe(network, stage, volume, [(self._middle(first, stage), 0.5)], spacing_mm=spacing, device=self.device)
+        array = np.zeros(volume.shape, np.uint8)
+        place = box_under(volume.grid, lesion.grid)
+        array[place] = _onto(volume.grid, place, lesion, threshold=stage.threshold)
+        lines = self.card.stage("classify").scores
+        scores = {line.name: _sigmoid(line.slope * lesion.logits[line.name] + line.intercept) for line in lines}
+        return Mask(array=array, grid=volume.grid, labels={1: self.card.finding_kind}), scores
+
     def _check(self, volume: Volume) -> None:
         limits = self.card.input
         if volume.modality and volume.modality != limits.modality:
@@ -168,12 +186,13 @@ class Model:
         stage, network = self.card.stage("outline"), self.network(self.card.stage("outline"))
         spacing = stage.spacing_mm[0]
 
-        def look(where: list[tuple[tuple[float, float, float], float]], factor: float = 1.0) -> list[Lesion]:
-            return describe(network, stage, volume, where, spacing_mm=spacing * factor, device=self.device)
+        def look(where: list[tuple[tuple[float, float, float], float]], factor: float = 1.0, flips: Flips = FLIPS) -> list[Lesion]:
+            return describe(network, stage, volume, where, spacing_mm=spacing * factor, device=self.device, flips=flips)
 
         kept = []
-        centred = [(self._middle(lesion, stage), lesion.peak) for lesion in look(places)]
-        for lesion in look(centred):
+        least = self.card.stage("classify").parameters.get("first_look_least", 0.0)
+        glimpsed = [lesion for lesion in look(places, flips=ONCE) if self.probability(lesion) >= least]
+        for lesion in look([(self._middle(lesion, stage), lesion.peak) for lesion in glimpsed]):
             probability = self.probability(lesion)
             if probability < self.card.stage("classify").threshold:
                 continue

@@ -1,0 +1,5 @@
+"""Training: how the packaged networks were made and measured, over real nodules."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,104 @@
+"""`python -m medimg.training evaluate DATA`: the figures of a model's card, again. `... detect|outline|package DATA`: how it was made."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from medimg.errors import MedimgError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one of the steps; DATA is a folder with `lidc_nodules/` and `whole_chest/`."""
+    parser = argparse.ArgumentParser(prog="python -m medimg.training", description=__doc__)
+    parser.add_argument("step", choices=("detect", "mine", "outline", "package", "evaluate"))
+    parser.add_argument("data", type=Path, help="folder with lidc_nodules/ and whole_chest/")
+    parser.add_argument("--work", type=Path, default=Path("training_work"), help="folder for checkpoints")
+    parser.add_argument("--model", default="lung-nodule", help="name of a model, or folder of its package")
+    parser.add_argument("--split", default="val", choices=("train", "val", "test"), help="which cubes to measure on")
+    parser.add_argument("--steps", type=int, help="training steps")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    try:
+        return globals()[f"_{options.step}"](options)  # type: ignore[no-any-return]
+    except MedimgError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+
+
+def _training_data(options: argparse.Namespace):  # noqa: ANN202 - a pair of this room's values
+    from medimg.training import read_chests, read_cubes
+
+    options.work.mkdir(parents=True, exist_ok=True)
+    cubes = read_cubes(options.data / "lidc_nodules", splits=("train",))
+    return cubes, [chest for chest in read_chests(options.data / "whole_chest") if chest.split == "train"]
+
+
+def _detect(options: argparse.Namespace) -> int:
+    from medimg.training.detect_centres import train_detector
+
+    cubes, chests = _training_data(options)
+    train_detector(cubes, chests, checkpoint=options.work / "detect.pt", steps=options.steps or 3000, seed=options.seed)
+    return 0
+
+
+def _mine(options: argparse.Namespace) -> int:
+    import numpy as np
+
+    from medimg.training.mine import mine
+
+    cubes, chests = _training_data(options)
+    np.save(options.work / "others.npy", mine(options.work / "detect.pt", cubes, chests))
+    return 0
+
+
+def _outline(options: argparse.Namespace) -> int:
+    import numpy as np
+
+    from medimg.training.outline_and_rate import train_outline
+
+    cubes, _ = _training_data(options)
+    others = options.work / "others.npy"
+    train_outline(
+        cubes,
+        checkpoint=options.work / "outline.pt",
+        others=np.load(others) if others.exists() else None,
+        steps=options.steps or 2000,
+        seed=options.seed,
+    )
+    return 0
+
+
+def _package(options: argparse.Namespace) -> int:
+    from medimg.models import load_package
+    from medimg.training import read_cubes
+    from medimg.training.package_model import package_weights
+    from medimg.training.patients import write_patients
+
+    folder = load_package(options.model).folder
+    package_weights(folder, {f"{name}.safetensors": options.work / f"{name}.pt" for name in ("detect", "outline")})
+    write_patients(folder / "patients.csv", read_cubes(options.data / "lidc_nodules", splits=("train", "val")))
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from medimg.engine import load_model
+    from medimg.training import read_chests, read_cubes
+    from medimg.training.evaluate import evaluate_chests, evaluate_cubes
+
+    model = load_model(options.model)
+    cubes = read_cubes(options.data / "lidc_nodules", splits=(options.split,))
+    figures = {
+        "model": f"{model.card.name} {model.card.version}",
+        "whole_scans": evaluate_chests(model, read_chests(options.data / "whole_chest")),
+        f"{options.split} cubes, centred": evaluate_cubes(model, cubes),
+        f"{options.split} cubes, point up to 5 mm off": evaluate_cubes(model, cubes, shift_mm=5.0),
+    }
+    print(json.dumps(figures, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""Measure a model on whole scans and on nodule cubes: the figures of its card, again, with one command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from medimg.training.chests import TARGET
+from medimg.values import Grid, Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from medimg.engine import Model
+    from medimg.training.chests import Chest, Mark
+    from medimg.training.cubes import Cubes
+    from medimg.values import Finding
+
+LEAST_RADIUS_MM = 2.0  # of a mark without a diameter: smaller than the nodules that count
+RESAMPLES = 1000
+
+
+def evaluate_chests(model: Model, chests: Iterable[Chest]) -> list[dict[str, Any]]:
+    """Return per scan the targets found and the other findings, by LUNA16's rule.
+
+    A target is found if a finding's centre is nearer to it than its radius. A finding on another reader's mark (1 or 2 readers, below 3
+    mm, non-nodule) is neither hit nor false; `others` counts the rest.
+    """
+    lines = []
+    for chest in chests:
+        prediction = model(chest.volume)
+        found: dict[int, float] = {}
+        ignored = others = 0
+        for finding in prediction.findings:
+            number = _mark_of(finding, chest.marks)
+            if number is None:
+                others += 1
+            elif chest.marks[number].kind == TARGET:
+                found[number] = max(found.get(number, 0.0), finding.detection_probability)
+            else:
+                ignored += 1
+        targets = sum(mark.kind == TARGET for mark in chest.marks)
+        lines.append(
+            {
+                "scan": chest.name,
+                "split": chest.split,
+                "targets": targets,
+                "found": len(found),
+                "others": others,
+                "ignored": ignored,
+                "seconds": round(sum(prediction.seconds.values()), 1),
+            }
+        )
+    return lines
+
+
+def _mark_of(finding: Finding, marks: tuple[Mark, ...]) -> int | None:
+    near = []
+    for number, mark in enumerate(marks):
+        distance = float(np.linalg.norm(np.subtract(mark.center_mm, finding.center_mm)))
+        if distance <= max((mark.diameter_mm or 0) / 2, LEAST_RADIUS_MM):
+            near.append((mark.kind != TARGET, distance, number))
+    return min(near)[2] if near else None
+
+
+def evaluate_cubes(model: Model, cubes: Cubes, *, shift_mm: float = 0.0, seed: int = 0) -> dict[str, Any]:
+    """Return outline and suspicion figures over nodule cubes, each `[value, low, high]` with 95 % intervals by patient.
+
+    Args:
+        shift_mm: the point that the model is given lies up to this far off the nodule's centre, as a person's click does.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    generator = np.random.default_rng(seed)
+    dice, volumes, suspicion = [], [], []
+    for number in range(len(cubes.rows)):
+        grid = Grid.straight(cubes.hu.shape[1:], spacing_mm=(1.0, 1.0, 1.0))
+        volume = Volume(array=cubes.hu[number], grid=grid, modality="CT", unit="HU")
+        direction = generator.standard_normal(3)
+        center = cubes.centroids[number] + direction / np.linalg.norm(direction) * generator.uniform(0, shift_mm)
+        outline, scores = model.at(volume, tuple(grid.to_mm(np.round(center)).tolist()))
+        truth = cubes.mask[number] == 1
+        dice.append(2 * np.count_nonzero(outline.array.astype(bool) & truth) / max(np.count_nonzero(outline.array) + np.count_nonzero(truth), 1))
+        volumes.append(np.count_nonzero(outline.array))
+        suspicion.append(scores["suspicion"])
+    patients = np.array([row["patient_id"] for row in cubes.rows])
+    diameter, malignant = cubes.numbers("diameter_mm"), cubes.numbers("malignant")
+    rated = ~np.isnan(malignant)
+    truth_of, small = malignant[rated].astype(int), diameter < 6
+
+    def area(score: NDArray[np.float64]) -> list[float]:
+        return interval(lambda rows: roc_auc_score(truth_of[rows], score[rated][rows]), patients[rated])
+
+    both = np.array(suspicion), diameter
+    gain = interval(
+        lambda rows: roc_auc_score(truth_of[rows], both[0][rated][rows]) - roc_auc_score(truth_of[rows], both[1][rated][rows]), patients[rated]
+    )
+    values = np.array(dice)
+    return {
+        "nodules": len(values),
+        "patients": len(set(patients)),
+        "segmentation.dice_mean": interval(lambda rows: values[rows].mean(), patients),
+        "segmentation.dice_mean_under_6mm": interval(lambda rows: values[small][rows].mean(), patients[small]),
+        "malignancy.rated": int(rated.sum()),
+        "malignancy.auroc": area(np.array(suspicion)),
+        "malignancy.diameter_auroc": area(diameter),
+        "malignancy.gain_over_diameter": gain,
+    }
+
+
+def interval(statistic: Any, patients: NDArray, *, seed: int = 0) -> list[float]:
+    """Return a statistic over rows with its 95 % bootstrap interval; patients, not nodules, are drawn again."""
+    generator = np.random.default_rng(seed)
+    members = [np.flatnonzero(patients == patient) for patient in np.unique(patients)]
+    drawn = []
+    for _ in range(RESAMPLES):
+        rows = np.concatenate([members[k] for k in generator.integers(len(members), size=len(members))])
+        try:
+            drawn.append(float(statistic(rows)))
+        except ValueError:  # a resample with one class only has no area under a curve
+            continue
+    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+    return [round(float(value), 4) for value in (statistic(np.arange(len(patients))), low, high)]
