@@ -1,0 +1,53 @@
+"""A mask holds whole labels, never something between two."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from medimg.errors import GeometryError
+from medimg.values import Code, Grid, Mask
+
+GRID = Grid.straight((1, 1, 3), spacing_mm=(1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("values", "given", "kept"),
+    [
+        ([0, 1, 1], bool, np.uint8),
+        ([0, 2, 255], np.int64, np.uint8),
+        ([0, 2, 256], np.int64, np.uint16),
+        ([0, 1, 2], np.uint16, np.uint16),
+    ],
+)
+def test_labels_are_kept_in_the_smallest_kind_that_holds_them(values: list[int], given: type, kept: type) -> None:
+    mask = Mask(array=np.array([[values]], dtype=given), grid=GRID)
+    assert mask.array.dtype == kept
+    assert mask.array.ravel().tolist() == values
+
+
+@pytest.mark.parametrize("array", [np.array([[[0, 0.5, 1]]]), np.array([[[0, -1, 1]]]), np.array([[[0, 1, 70_000]]])])
+def test_what_is_no_label_is_refused(array: np.ndarray) -> None:
+    with pytest.raises(GeometryError, match="whole labels of 0 to 65535"):
+        Mask(array=array, grid=GRID)
+
+
+def test_an_array_that_does_not_fit_its_grid_is_refused() -> None:
+    with pytest.raises(GeometryError, match="does not fit"):
+        Mask(array=np.zeros((1, 3, 1), np.uint8), grid=GRID)
+
+
+def test_one_label_is_asked_for_by_its_number() -> None:
+    mask = Mask(array=np.array([[[0, 2, 1]]]), grid=GRID, labels={2: Code("SCT", "39607008", "Lung")})
+    assert mask.of(2).ravel().tolist() == [False, True, False]
+    assert not mask.is_empty
+    assert Mask(array=np.zeros((1, 1, 3), bool), grid=GRID).is_empty
+
+
+def test_voxels_and_labels_are_its_own() -> None:
+    labels = {1: Code("SCT", "39607008", "Lung")}
+    mask = Mask(array=np.zeros((1, 1, 3), bool), grid=GRID, labels=labels)
+    labels.clear()
+    assert mask.labels[1].meaning == "Lung"
+    with pytest.raises(ValueError, match="read-only"):
+        mask.array[0, 0, 0] = 1
