@@ -15,13 +15,6 @@ if TYPE_CHECKING:
 
     from medimg.readers._dicom_header import Header
 
-JPEG = "1.2.840.10008.1.2.4."
-RLE = "1.2.840.10008.1.2.5"
-LOSSLESS_JPEG = frozenset({JPEG + "57", JPEG + "70"})
-LOSSY_JPEG = frozenset({JPEG + "50", JPEG + "51"})
-JPEG_LS = frozenset({JPEG + "80", JPEG + "81"})
-JPEG_2000 = frozenset({JPEG + "90", JPEG + "91"})
-HIGH_THROUGHPUT = frozenset({JPEG + "201", JPEG + "202", JPEG + "203"})
 FRAME_MARKERS = frozenset(
     (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7)
 )  # SOF of JPEG and JPEG-LS
@@ -36,25 +29,25 @@ def decode(header: Header, code: bytes, rows: int, columns: int) -> NDArray[np.g
     import imagecodecs
 
     syntax, bits = header.syntax, header.integer(tag.BITS_ALLOCATED) or 16
-    if syntax == RLE:
+    if syntax == tag.RUN_LENGTHS:
         return _run_lengths(code, rows, columns, bits)
-    if syntax in LOSSLESS_JPEG:
+    if syntax in tag.LOSSLESS_JPEG:
         _check_jpeg(code, rows, columns)
         decoders = (imagecodecs.ljpeg_decode, imagecodecs.jpegsof3_decode)
-    elif syntax in LOSSY_JPEG:
+    elif syntax in tag.LOSSY_JPEG:
         _check_jpeg(code, rows, columns)
         decoders = (imagecodecs.jpeg8_decode,)
-    elif syntax in JPEG_LS:
+    elif syntax in tag.JPEG_LS:
         _check_jpeg(code, rows, columns)
         decoders = (imagecodecs.jpegls_decode,)
-    elif syntax in JPEG_2000:
+    elif syntax in tag.JPEG_2000:
         _check_jpeg_2000(code, rows, columns)
         decoders = (imagecodecs.jpeg2k_decode,)
-    elif syntax in HIGH_THROUGHPUT:
+    elif syntax in tag.HIGH_THROUGHPUT:
         _check_jpeg_2000(code, rows, columns)
         decoders = (imagecodecs.htj2k_decode, imagecodecs.jpeg2k_decode)
     else:
-        raise UndecodableError(f"is compressed in a way that is not read here (transfer syntax {syntax[:64]})")
+        raise UndecodableError("is compressed in a way that is not read here")
     values = _first_that_works(decoders, code)
     if values.shape != (rows, columns):
         raise UndecodableError("holds a compressed picture of another size than it says")

@@ -23,10 +23,9 @@ SPACING_LIMITS_MM = (1e-3, 100.0)  # a micrometre to a decimetre; outside of it 
 POSITION_LIMIT_MM = 1e5  # 100 m from the origin
 PIXELS_LIMIT = 1 << 28  # of one frame, 16384 x 16384
 INTEGER_BITS = (8, 16, 32)
-# What tells values of another nature apart: slices that differ in one of these are never one volume.
-NATURE = (tag.IMAGE_TYPE, tag.KERNEL, tag.ECHO_TIME, tag.B_VALUE, tag.KVP, tag.UNITS)
 # What tells passes over the same place apart, the plainest first; looked at only where slices share a place or interleave.
 PASSES = (
+    tag.STACK,
     tag.TEMPORAL_POSITION,
     tag.ACQUISITION_NUMBER,
     tag.ECHO_NUMBER,
@@ -50,6 +49,7 @@ PASSES = (
     tag.ACQUISITION_DATETIME,
     tag.ACQUISITION_TIME,
     tag.CONTENT_TIME,
+    tag.OTHER_DIMENSIONS,
 )
 
 
@@ -90,6 +90,13 @@ class Frame:
             return self.own[key]
         return self.header.tags.get(key, b"").rstrip(b"\0 ")
 
+    def moment(self, key: int) -> float | None:
+        """Return a time, a date and time, or a number as something to sort by; None if it is none."""
+        try:
+            return float(self.tell(key))
+        except ValueError:
+            return None
+
     def text(self, key: int) -> str:
         """Return an attribute as text, the frame's own first."""
         return self.own[key].decode("ascii", "replace").strip() if key in self.own else self.header.text(key)
@@ -114,6 +121,9 @@ def frames_of(header: Header) -> list[Frame] | str:
 
         return frames_of_groups(header, modality)
     frame = Frame(header, modality=modality)
+    if "MOSAIC" in header.text(tag.IMAGE_TYPE).split("\\"):
+        frame.trouble = ("mosaic", "is a mosaic: many slices drawn in one picture, whose places are not in standard attributes")
+        return [frame]
     if several:
         frame.trouble = ("multi-frame", "holds several frames without saying where each lies")
         return [frame]
@@ -133,7 +143,7 @@ def fill_place(frame: Frame) -> None:
     spacing = tags.get(tag.PIXEL_SPACING) or (tags.get(tag.IMAGER_PIXEL_SPACING, b"") if frame.modality in PROJECTIONS else b"")
     frame.spacing = pixel_spacing(spacing)
     frame.thickness = header.number(tag.SLICE_THICKNESS)
-    frame.nature = _nature(tuple(map(tags.get, NATURE)))
+    frame.nature = nature(tuple(map(tags.get, tag.NATURE)))
     if tag.ORIENTATION in tags and frame.orientation is None and tags[tag.ORIENTATION].strip(b"\0 "):
         frame.trouble = ("bad-orientation", "its ImageOrientationPatient is not two unit vectors at a right angle")
     if tag.POSITION in tags and frame.position is None and tags[tag.POSITION].strip(b"\0 "):
@@ -207,6 +217,11 @@ def pixel_trouble(header: Header, frames: int) -> tuple[str, str] | None:
 
 def encapsulated_trouble(header: Header) -> tuple[str, str] | None:
     """Follow the fragments of compressed pixels by their lengths; say if the file ends before they do."""
+    if header.syntax not in tag.DECODED:
+        return (
+            "transfer-syntax",
+            f"is compressed in a way that is not read here (transfer syntax {printable_syntax(header.syntax)})",
+        )
     if header.pixel_length != 0xFFFFFFFF:
         return "encapsulated", "says its pixels are compressed, and they are not"
     try:
@@ -214,6 +229,11 @@ def encapsulated_trouble(header: Header) -> tuple[str, str] | None:
     except ValueError as error:
         return "truncated", str(error)
     return None
+
+
+def printable_syntax(syntax: str) -> str:
+    """Return a transfer syntax as it may be shown: a UID, or nothing of what stands in its place."""
+    return syntax if len(syntax) <= 64 and set(syntax) <= set("0123456789.") else "that is no UID"
 
 
 FRAGMENTS_LIMIT = 1_000_000
@@ -248,7 +268,8 @@ def fragments(header: Header) -> list[tuple[int, int]]:
 
 
 @lru_cache(maxsize=4096)
-def _nature(values: tuple[bytes | None, ...]) -> tuple[bytes, ...]:
+def nature(values: tuple[bytes | None, ...]) -> tuple[bytes, ...]:
+    """Return the attributes of `tag.NATURE` as they are compared."""
     return tuple(_plain(value) for value in values)
 
 

@@ -40,6 +40,8 @@ NATURE_WORDS = (  # of `NATURE`, in its order
     "units",
 )
 PASS_WORDS = {
+    tag.STACK: "stack",
+    tag.OTHER_DIMENSIONS: "dimension index",
     tag.TEMPORAL_POSITION: "temporal position",
     tag.ACQUISITION_NUMBER: "acquisition number",
     tag.ECHO_NUMBER: "echo number",
@@ -53,6 +55,12 @@ PASS_WORDS = {
     tag.ACQUISITION_TIME: "acquisition time",
     tag.CONTENT_TIME: "content time",
 }
+CLOCKS = (  # what may tell passes apart by their order alone; the numbers of images only where they run on from pass to pass
+    (tag.ACQUISITION_DATETIME, "acquisition time"),
+    (tag.ACQUISITION_TIME, "acquisition time"),
+    (tag.CONTENT_TIME, "content time"),
+    (tag.INSTANCE_NUMBER, "instance number"),
+)
 
 
 @dataclass
@@ -219,9 +227,10 @@ def _by_pass(part: Part, same_pixels: Callable[[Frame, Frame], bool]) -> list[Pa
             pieces = [piece for members in groups for piece in _by_pass(part.with_frames(members, word), same_pixels)]
             pieces[0].duplicates += part.duplicates
             return pieces
-    ranked = _by_rank_in_time(part, places)
-    if ranked:
-        return ranked
+    passes = _by_clock(part, places)
+    if passes:
+        passes[0].duplicates += part.duplicates
+        return passes
     if all(same_pixels(group[0], other) for group in shared for other in group[1:]):
         drop = {id(frame) for group in shared for frame in group[1:]}
         gone = [frame for frame in part.frames if id(frame) in drop]
@@ -283,20 +292,22 @@ def _spans(part: Part, groups: list[list[Frame]]) -> list[tuple[float, float]]:
     return sorted((min(place[id(frame)] for frame in group), max(place[id(frame)] for frame in group)) for group in groups)
 
 
-def _by_rank_in_time(part: Part, places: int) -> list[Part]:
+def _by_clock(part: Part, places: int) -> list[Part]:
     """Part passes by the clock alone: every place was taken equally often, and each pass ended before the next began."""
     starts = [0, *(np.flatnonzero(np.diff(along(part.frames)) > SAME_PLACE_MM) + 1), len(part.frames)]
     stacks = [part.frames[a:b] for a, b in pairwise(starts)]
     count = len(stacks[0])
     if count < 2 or any(len(stack) != count for stack in stacks) or places < 2:
         return []
-    for key in (tag.ACQUISITION_DATETIME, tag.ACQUISITION_TIME, tag.CONTENT_TIME):
-        if not all(frame.tell(key) for frame in part.frames):
+    for key, word in CLOCKS:
+        moments = {id(frame): frame.moment(key) for frame in part.frames}
+        if None in moments.values():
             continue
-        ordered = [sorted(stack, key=lambda frame: frame.tell(key)) for stack in stacks]
+        ordered = [sorted(stack, key=lambda frame: moments[id(frame)]) for stack in stacks]  # noqa: B023 - used at once
         passes = [[stack[rank] for stack in ordered] for rank in range(count)]
-        if all(max(f.tell(key) for f in a) < min(f.tell(key) for f in b) for a, b in pairwise(passes)):
-            return [part.with_frames(members, PASS_WORDS[key]) for members in passes]
+        times = [[moments[id(frame)] for frame in members] for members in passes]
+        if all(max(before) < min(after) for before, after in pairwise(times)):  # type: ignore[type-var]
+            return [part.with_frames(members, word) for members in passes]
     return []
 
 

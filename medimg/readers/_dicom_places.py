@@ -19,6 +19,10 @@ EVEN_MM, EVEN_SHARE = (
     0.1,
     0.1,
 )  # a slice may lie this far (mm, share of a step) from its place: positions are often rounded to 0.1 mm
+UNEVEN_MM, UNEVEN_SHARE = (
+    0.5,
+    0.25,
+)  # a step that puts every slice of an uneven stack this near to its place is fine enough (share of the least step)
 STRAIGHT_DRIFT_MM = 0.01  # a stack that leaves its normal by less from end to end is straight
 TILT_COSINE = 1e-3  # above it a stack is called sheared, as `Grid.is_straight` does
 PARTS = (1, 2, 3, 4, 5, 6)  # an uneven stack's step is a part of its usual or its least step
@@ -128,7 +132,7 @@ def _even(spots: NDArray[np.float64]) -> tuple[float, float, int, NDArray[np.flo
         if np.ptp(spots) / guess + 1 > limit or guess > least * 1.5:
             continue
         start, step, worst = _fitted(spots, guess)
-        if worst <= _tolerance(step):
+        if worst <= max(_tolerance(step), min(UNEVEN_MM, UNEVEN_SHARE * least)):
             best = (worst, start, step)
             break
         if best is None or worst < 0.9 * best[0]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from medimg.readers._dicom_frames import Frame
     from medimg.readers._dicom_header import Header
 
+STREAM_STARTS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51")  # JPEG and JPEG-LS; JPEG 2000
+
 
 class UndecodableError(Exception):
     """The pixels of a frame cannot be had; the message is words about the file."""
@@ -133,7 +135,9 @@ def _of_frame(
     if len(pieces) == frames:
         return [pieces[frame]]
     start, length = table
-    if length != 4 * frames or not pieces:
+    if not length:
+        return _from_start_to_start(handle, pieces, frame, frames)
+    if length != 4 * frames:
         raise UndecodableError("has compressed frames without a table of where each begins")
     offsets = [*struct.unpack(f"<{frames}I", os.pread(handle, length, start)), 1 << 62]
     base = pieces[0][0] - 8
@@ -141,3 +145,11 @@ def _of_frame(
     if not mine or mine[0][0] - 8 - base != offsets[frame]:
         raise UndecodableError("has a table of frames that does not fit its fragments")
     return mine
+
+
+def _from_start_to_start(handle: int, pieces: list[tuple[int, int]], frame: int, frames: int) -> list[tuple[int, int]]:
+    """Find the fragments of a frame where no table lists them: each code stream begins with its own mark."""
+    starts = [at for at, (start, _) in enumerate(pieces) if os.pread(handle, 4, start).startswith(STREAM_STARTS)]
+    if len(starts) != frames or starts[0] != 0:
+        raise UndecodableError("has compressed frames without a table of where each begins")
+    return pieces[starts[frame] : [*starts, len(pieces)][frame + 1]]

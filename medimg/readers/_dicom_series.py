@@ -96,12 +96,13 @@ def _volume(part: Part, parts: int, hazards: list[Hazard], left_out: list[str]) 
 
 def _projection(frame: Frame) -> tuple[Series, list[Frame]]:
     """Describe a projection (CR, DX ...): one picture in the detector's millimetres."""
-    if frame.spacing is None:
-        return _refused([frame], "no-spacing", "says neither PixelSpacing nor ImagerPixelSpacing, so its millimetres are unknown")
-    down, right = frame.spacing
+    down, right = frame.spacing or (1.0, 1.0)
     grid = Grid.straight((1, frame.rows, frame.columns), spacing_mm=(1.0, down, right))
     words = "A projection has no place in the patient: its millimetres are the detector's, its depth of 1 mm means nothing."
     found = [Hazard("projection", Verdict.NOTED, words)]
+    if frame.spacing is None:
+        words = "It says neither PixelSpacing nor ImagerPixelSpacing; 1 mm is taken, so no length or area in it can be trusted."
+        found.insert(0, Hazard("no-spacing", Verdict.REPAIRED, words))
     if frame.text(tag.PHOTOMETRIC) == "MONOCHROME1":
         found.append(Hazard("inverted", Verdict.NOTED, "It is MONOCHROME1 (low values are bright); the values stay as stored."))
     source = SourceSlice(
@@ -122,7 +123,7 @@ def _refused(frames: list[Frame], kind: str, words: str, *, told: bool = False) 
 
 def _sentence(kind: str, words: str, bad: list[Frame], total: int) -> str:
     same = [frame for frame in bad if frame.trouble and frame.trouble[0] == kind]
-    return f"{_some([frame.name for frame in same or bad])} {words} ({len(same or bad)} of {total})."
+    return f"{_each(same or bad)} {words} ({len(same or bad)} of {total})."
 
 
 def _left_out(bad: list[Frame]) -> list[Hazard]:
@@ -133,7 +134,7 @@ def _left_out(bad: list[Frame]) -> list[Hazard]:
         Hazard(
             f"left-out-{kind}",
             Verdict.REPAIRED,
-            f"{_some([frame.name for frame in members])} {words}; {'it was' if len(members) == 1 else 'they were'} left out.",
+            f"{_each(members)} {words}; {'it was' if len(members) == 1 else 'they were'} left out.",
             tuple(dict.fromkeys(frame.path for frame in members)),
         )
         for (kind, words), members in kinds.items()
@@ -211,3 +212,8 @@ def _count(items: object, word: str) -> str:
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+
+
+def _each(frames: list[Frame]) -> str:
+    names = list(dict.fromkeys(frame.name for frame in frames))
+    return names[0] if len(names) == 1 else f"Each of {_some(names)}"
