@@ -51,10 +51,9 @@ def run(args: Namespace) -> int:
     elif not args.quiet:
         for line in _summary.lines(result):
             print(line)
-    if args.json or args.quiet:  # the summary says it otherwise
-        for study in result.studies:
-            if study.error:
-                print(f"medimg: {study.name}: {study.error}", file=sys.stderr)
+    for study in result.studies:
+        if study.error:
+            print(f"medimg: {study.name}: {study.error}", file=sys.stderr)
     return _exit_code(result)
 
 

@@ -14,6 +14,7 @@ from medimg.engine import load_model
 from medimg.errors import MedimgError, OptionError, ScanError, UnsuitableScanError, WriteError
 from medimg.readers import read_series, scan
 from medimg.runs._choose import choose, require_named
+from medimg.runs._given import require_modality, require_writable
 from medimg.runs._provenance import provenance
 from medimg.values import RunResult, Skipped, StudyResult
 
@@ -67,6 +68,8 @@ def infer(
     if not paths:
         raise OptionError("paths", "empty", "a scan: a file or a folder")
     _check_method(explain)
+    require_modality(modality)
+    require_writable(output)
     loaded = load_model(model, device=device)
     tell("scan", 0, 1)
     studies, skipped = scan(*paths)

@@ -120,8 +120,8 @@ def test_the_exit_code_is_zero_only_if_every_study_ended_well(calls, capsys, stu
     assert ("failed: The scan could not be decoded." in capsys.readouterr().out) == (code != 0)
 
 
-@pytest.mark.parametrize("way", [["--json"], ["--quiet"]])
-def test_a_failed_study_is_named_on_stderr_where_there_is_no_summary(calls, capsys, way):
+@pytest.mark.parametrize("way", [[], ["--json"], ["--quiet"]])
+def test_a_failed_study_is_named_on_stderr(calls, capsys, way):
     calls.result = _results.run(_results.study(**FAILED, exit_code=7))
     assert main(["infer", "a", *way]) == 7
     assert "study-1: The scan could not be decoded." in capsys.readouterr().err
