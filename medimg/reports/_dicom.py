@@ -107,6 +107,21 @@ def fix_dates(dataset: Dataset, header: Dataset) -> None:
         setattr(dataset, keyword, date)
     for keyword in ("InstanceCreationTime", "SeriesTime", "ContentTime"):
         setattr(dataset, keyword, time)
+    for item in dataset.get("ContributingEquipmentSequence", ()):
+        if "ContributionDateTime" in item:
+            item.ContributionDateTime = date + time
+
+
+def in_slice_order(dataset: Dataset, sources: Sequence[SourceSlice]) -> None:
+    """Name the source instances in the order of their slices."""
+    rank = {source.instance_uid: number for number, source in enumerate(sources)}
+
+    def ordered(references: Sequence[Dataset]) -> list[Dataset]:
+        return sorted(references, key=lambda item: rank[item.ReferencedSOPInstanceUID])
+
+    dataset.SourceImageSequence = ordered(dataset.SourceImageSequence)
+    for series in dataset.ReferencedSeriesSequence:
+        series.ReferencedInstanceSequence = ordered(series.ReferencedInstanceSequence)
 
 
 def complete(dataset: Dataset, header: Dataset, *, body_part: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from medimg._tools.identity import uid_from
 from medimg.errors import GeometryError
 from medimg.reports._absent import why_no_seg
-from medimg.reports._dicom import CONTENT_CREATOR, complete, equipment, fix_dates, headers, identity, save
+from medimg.reports._dicom import CONTENT_CREATOR, complete, equipment, fix_dates, headers, identity, in_slice_order, save
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,6 +95,7 @@ def segmentation(result: StudyResult) -> Dataset:
         item.DimensionOrganizationUID = organization
     _spacing(dataset, result)
     fix_dates(dataset, sources[0])
+    in_slice_order(dataset, series.slices)
     site = next((finding.site.value for finding in result.findings if finding.site), "")
     complete(dataset, sources[0], body_part=BODY_PARTS.get(site, ""))
     return dataset

@@ -281,7 +281,7 @@ def _patient(sop_class: str, uid: str, leave_out: tuple[str, ...], changes: dict
         "Manufacturer": "ACME",
         "ReferringPhysicianName": "",
         "StudyDescription": "Thorax",
-        "PatientName": "Doe^Jörg",
+        "PatientName": "Mustermann^Jörg",
         "PatientID": "PID4711",
         "PatientBirthDate": "19500101",
         "PatientSex": "M",

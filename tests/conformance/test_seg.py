@@ -1,0 +1,221 @@
+"""`seg.dcm` is legal DICOM and lies where the outlines lie, read by others, voxel by voxel in patient space."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medimg.errors import GeometryError, ScanError
+from medimg.reports import not_written, write_all
+from medimg.reports import seg as seg_object
+from medimg.values import Mask
+from tests.builders.study import AXIAL, CT, SERIES_UID, grid_of, study_result
+
+SAGITTAL = ((1, 0, 0), (0, 0, -1), (0, 1, 0))
+CORONAL = ((0, 1, 0), (0, 0, -1), (1, 0, 0))
+OBLIQUE = ((0.0, 0.6, 0.8), (0.0, 0.8, -0.6), (1.0, 0.0, 0.0))
+HEAD_DOWN = ((0, 0, -1), (0, 1, 0), (1, 0, 0))
+PRONE = ((0, 0, 1), (0, -1, 0), (-1, 0, 0))
+MIRRORED_ROWS = ((0, 0, 1), (0, -1, 0), (1, 0, 0))
+POOR = (
+    "PatientBirthDate",
+    "PatientSex",
+    "BodyPartExamined",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+    "StudyDescription",
+    "SeriesDate",
+)
+CASES = {
+    "axial": {},
+    "from the head down": {"grid": grid_of(directions=HEAD_DOWN)},
+    "sagittal": {"grid": grid_of(directions=SAGITTAL)},
+    "coronal": {"grid": grid_of(directions=CORONAL)},
+    "oblique": {"grid": grid_of(directions=OBLIQUE)},
+    "prone": {"grid": grid_of(directions=PRONE)},
+    "mirrored rows": {"grid": grid_of(directions=MIRRORED_ROWS)},
+    "tilted": {"grid": grid_of(tilt_deg=18.5)},
+    "instance numbers reversed": {"reverse": True},
+    "feet first": {"PatientPosition": "FFS"},
+    "odd matrix": {"grid": grid_of(shape=(15, 43, 39))},
+    "slices missing": {"gaps": (5, 9, 10)},
+    "poor source": {"leave_out": POOR},
+    "enhanced multi-frame": {"enhanced": True},
+    "enhanced, orientation per frame": {"enhanced": True, "own_orientation": True},
+}
+ALLOWED = {
+    # The name of a class that dciodvfy prints of every file.
+    "Segmentation",
+}
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda name: name.replace(" ", "-"))
+def case(request, tmp_path_factory):
+    """A result, and its seg.dcm."""
+    folder = tmp_path_factory.mktemp("seg")
+    result = study_result(folder / "source", **CASES[request.param])
+    (path,) = seg_object.write(result, folder)
+    return result, path
+
+
+def voxels(path):
+    """Return the LPS points of all voxels of each segment, by the standard's formula from each frame's own position."""
+    import pydicom
+
+    dataset = pydicom.dcmread(path)
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    across, down = np.array(shared.PlaneOrientationSequence[0].ImageOrientationPatient, float).reshape(2, 3)
+    row_step, column_step = map(float, shared.PixelMeasuresSequence[0].PixelSpacing)
+    found = {}
+    pixels = dataset.pixel_array.reshape(-1, dataset.Rows, dataset.Columns)
+    for frame, group in zip(pixels, dataset.PerFrameFunctionalGroupsSequence, strict=True):
+        origin = np.array(group.PlanePositionSequence[0].ImagePositionPatient, float)
+        rows, columns = np.nonzero(frame)
+        identification = group.get("SegmentIdentificationSequence") or shared.SegmentIdentificationSequence
+        points = origin + rows[:, None] * down * row_step + columns[:, None] * across * column_step
+        found.setdefault(int(identification[0].ReferencedSegmentNumber), []).append(points)
+    return {number: np.concatenate(points) for number, points in found.items()}
+
+
+def in_order(points):
+    rounded = np.round(points, 2) + 0.0
+    return rounded[np.lexsort(rounded.T)]
+
+
+def test_every_voxel_lies_where_it_was_outlined(case):
+    result, path = case
+    mask, found = result.prediction.mask, voxels(path)
+    measured = np.array([origin is not None for origin in result.series.slice_of])
+    assert sorted(found) == [1, 2]
+    for finding in result.findings:
+        index = np.argwhere(mask.of(finding.id) & measured[:, None, None])
+        assert np.abs(in_order(found[finding.id]) - in_order(mask.grid.to_mm(index))).max() < 0.02
+
+
+def test_highdicom_reads_it_back_by_its_source_instances(case):
+    import highdicom as hd
+
+    result, path = case
+    seg, series, mask = hd.seg.segread(path), result.series, result.prediction.mask
+    if series.slices[0].class_uid != CT:
+        frames = [source.frame + 1 for source in series.slices]
+        options = {"ignore_spatial_locations": True, "assert_missing_frames_are_empty": True, "combine_segments": True}
+        array = seg.get_pixels_by_source_frame(series.slices[0].instance_uid, frames, **options)
+    else:
+        uids = [source.instance_uid for source in series.slices]
+        options = {"ignore_spatial_locations": True, "assert_missing_frames_are_empty": True, "combine_segments": True}
+        array = seg.get_pixels_by_source_instance(uids, **options)
+    measured = [index for index, origin in enumerate(series.slice_of) if origin is not None]
+    assert np.array_equal(array, mask.array[measured])
+
+
+def test_the_validator_finds_no_error(case):
+    tool = shutil.which("dciodvfy") or str(Path(sys.executable).parent / "dciodvfy")
+    if not Path(tool).exists():
+        pytest.skip("dciodvfy (dicom3tools) is not installed")
+    said = subprocess.run([tool, "-new", str(case[1])], capture_output=True, text=True, check=False)
+    assert {line for line in said.stderr.splitlines() + said.stdout.splitlines() if line.strip()} <= ALLOWED
+
+
+def test_it_refers_to_its_source_and_says_what_made_it(tmp_path):
+    import pydicom
+
+    result = study_result(tmp_path / "source")
+    dataset = pydicom.dcmread(seg_object.write(result, tmp_path)[0])
+    assert dataset.SegmentationType == "BINARY"
+    assert dataset.SeriesNumber == 9001
+    assert (dataset.ContentCreatorName, dataset.BodyPartExamined) == ("medimg^", "CHEST")
+    (series,) = dataset.ReferencedSeriesSequence
+    assert series.SeriesInstanceUID == SERIES_UID
+    assert {item.ReferencedSOPInstanceUID for item in series.ReferencedInstanceSequence} == {
+        source.instance_uid for source in result.series.slices
+    }
+    assert (dataset.ContentDate, dataset.StudyDescription, str(dataset.PatientName)) == ("20240102", "Thorax", "Mustermann^Jörg")
+    first = dataset.SegmentSequence[0]
+    assert first.SegmentedPropertyCategoryCodeSequence[0].CodeValue == "49755003"
+    assert first.SegmentedPropertyTypeCodeSequence[0].CodeValue == "27925004"
+    region = first.AnatomicRegionSequence[0]
+    assert (region.CodeValue, region.AnatomicRegionModifierSequence[0].CodeMeaning) == ("39607008", "Left")
+    algorithm = first.SegmentationAlgorithmIdentificationSequence[0]
+    assert (algorithm.AlgorithmName, algorithm.AlgorithmVersion) == ("lung-nodule", "1.0.0")
+    assert "ab" * 32 in algorithm.AlgorithmParameters
+    assert (first.TrackingUID, first.TrackingID) == ("2.25.1001", "Nodule 1")
+    assert float(dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SpacingBetweenSlices) == 2.5
+
+
+def test_the_same_result_is_the_same_bytes_and_another_one_has_other_uids(tmp_path):
+    import pydicom
+
+    result = study_result(tmp_path / "source")
+    (tmp_path / "again").mkdir()
+    first, second = (seg_object.write(result, folder)[0] for folder in (tmp_path, tmp_path / "again"))
+    assert first.read_bytes() == second.read_bytes()
+    uid = pydicom.dcmread(first).SOPInstanceUID
+    mask = result.prediction.mask
+    array = mask.array.copy()
+    array[tuple(np.argwhere(array == 1)[0])] = 0
+    smaller = replace(result, prediction=replace(result.prediction, mask=Mask(array=array, grid=mask.grid)))
+    other_weights = replace(result, provenance=replace(result.provenance, weights_sha256={"detect.safetensors": "cd" * 32}))
+    for other in (smaller, other_weights):
+        assert pydicom.dcmread(seg_object.write(other, tmp_path / "again")[0]).SOPInstanceUID != uid
+
+
+def test_findings_without_a_gap_in_their_numbers_are_not_needed(tmp_path):
+    """The model numbers findings by suspicion; one that was taken out leaves a hole that segment numbers must not have."""
+    result = study_result(tmp_path / "source")
+    only = replace(result, prediction=replace(result.prediction, findings=result.findings[1:]))
+    found = voxels(seg_object.write(only, tmp_path)[0])
+    assert sorted(found) == [1]
+    assert len(found[1]) == np.count_nonzero(result.prediction.mask.array == 2)
+
+
+def test_no_finding_is_no_seg_and_is_said(tmp_path):
+    result = study_result(tmp_path / "source")
+    empty = Mask(array=np.zeros(result.volume.shape, dtype=np.uint8), grid=result.volume.grid)
+    none = replace(result, prediction=replace(result.prediction, findings=(), mask=empty), heatmaps=())
+    files = write_all(none, tmp_path)
+    assert "seg.dcm" not in [path.name for path in files]
+    assert [item.what for item in not_written(none)] == ["seg.dcm"]
+
+
+def test_a_source_without_a_frame_of_reference_gets_none_and_it_is_said(tmp_path):
+    result = study_result(tmp_path / "source", leave_out=("FrameOfReferenceUID",))
+    grid = replace(result.series.grid, frame_of_reference=None)
+    result = replace(result, series=replace(result.series, grid=grid))
+    assert seg_object.write(result, tmp_path) == ()
+    assert "frame of reference" in not_written(result)[0].reason
+
+
+def test_outlines_of_another_place_are_refused(tmp_path):
+    result = study_result(tmp_path / "source")
+    moved = grid_of(center=(30, -20, -147.5))
+    mask = Mask(array=result.prediction.mask.array, grid=moved)
+    with pytest.raises(GeometryError, match="another grid"):
+        seg_object.write(replace(result, prediction=replace(result.prediction, mask=mask)), tmp_path)
+    shifted = replace(result, series=replace(result.series, slices=result.series.slices[::-1]))
+    with pytest.raises(GeometryError, match="does not lie on its source slice"):
+        seg_object.write(shifted, tmp_path)
+
+
+def test_a_source_that_changed_since_is_refused(tmp_path):
+    result = study_result(tmp_path / "source")
+    study_result(tmp_path / "source", grid=grid_of(center=(30, -20, -100)))
+    with pytest.raises(GeometryError, match="elsewhere"):
+        seg_object.write(result, tmp_path)
+    shutil.rmtree(tmp_path / "source")
+    with pytest.raises(ScanError, match="can no longer be read"):
+        seg_object.write(result, tmp_path)
+
+
+def test_uneven_slices_claim_no_spacing(tmp_path):
+    import pydicom
+
+    result = study_result(tmp_path / "source", grid=grid_of(directions=AXIAL), gaps=(5,))
+    measures = pydicom.dcmread(seg_object.write(result, tmp_path)[0]).SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert "SpacingBetweenSlices" not in measures
