@@ -47,7 +47,8 @@ def _study(study: StudyResult) -> Iterator[str]:
         for remark in study.prediction.remarks:
             yield f"  note: {remark}"
         for item in study.prediction.not_evaluated:
-            yield f"  not evaluated: {item.what}: {item.reason}"
+            if item.reason not in study.prediction.remarks:  # said already
+                yield f"  not evaluated: {item.what}: {item.reason}"
     if not study.findings:
         yield f"  {study.provenance.model} {study.provenance.model_version} found nothing"
         return

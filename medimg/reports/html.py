@@ -105,7 +105,7 @@ def number(value: float | None, digits: int = 0, unit: str = "") -> str:
     r"""Write a number for people: a thin space between thousands, a dash where there is none.
 
     >>> number(12345.6), number(None), number(-3.26, 1, "HU")
-    ('12\\u202f346', '–', '−3.3\\u202fHU')
+    ('12\u202f346', '–', '−3.3\u202fHU')
     """
     if value is None:
         return "–"
