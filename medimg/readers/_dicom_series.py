@@ -49,6 +49,12 @@ def series_of(frames: list[Frame], localizers: list[str]) -> list[Series]:
     return [_named(series, members, alone=len(made) == 1) for series, members in made]
 
 
+def mixed_patients(frames: list[Frame], count: int) -> Series:
+    """Refuse a series of a study whose files name several patients: whose it is cannot be known."""
+    words = f"The files of this study name {count} patients under one StudyInstanceUID, so whose images these are cannot be known."
+    return _named(*_refused(frames, "mixed-patients", words, told=True))
+
+
 def _unplaced(frame: Frame) -> tuple[str, str] | None:
     if frame.position is None or frame.orientation is None:
         return "no-position", "has no ImagePositionPatient and ImageOrientationPatient, so its place in the patient is unknown"

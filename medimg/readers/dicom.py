@@ -20,10 +20,11 @@ def scan(paths: Iterable[Path]) -> Iterator[Series | Skipped]:
     """Describe every series of the files, whatever folder each file lies in; skip what is no scan and say what it is."""
     from medimg.readers import _dicom_tags as tag
     from medimg.readers._dicom_frames import Frame, frames_of
-    from medimg.readers._dicom_series import series_of
+    from medimg.readers._dicom_series import mixed_patients, series_of
 
-    groups: dict[tuple[bytes, ...], list[Frame]] = {}
-    localizers: dict[tuple[bytes, ...], list[str]] = {}
+    groups: dict[tuple[str, str], list[Frame]] = {}
+    patients: dict[str, set[bytes]] = {}
+    localizers: dict[tuple[str, str], list[str]] = {}
     for path in paths:
         name = str(path)
         try:
@@ -34,7 +35,7 @@ def scan(paths: Iterable[Path]) -> Iterator[Series | Skipped]:
         except OSError as error:
             yield Skipped(what=name, reason=f"cannot be opened: {error.strerror}")
             continue
-        key = tuple(header.tags.get(item, b"") for item in (tag.STUDY_UID, tag.SERIES_UID, tag.PATIENT_ID))
+        key = (header.text(tag.STUDY_UID), header.text(tag.SERIES_UID))
         frames = frames_of(header)
         header.content = None  # an inflated file is inflated again when it is read
         if isinstance(frames, str):
@@ -43,8 +44,14 @@ def scan(paths: Iterable[Path]) -> Iterator[Series | Skipped]:
             yield Skipped(what=name, reason=frames)
             continue
         groups.setdefault(key, []).extend(frames)
+        patient = header.tags.get(tag.PATIENT_ID, b"").strip(b"\0 ")
+        if patient and key[0]:
+            patients.setdefault(key[0], set()).add(patient)
     for key, frames in groups.items():
-        yield from series_of(frames, localizers.get(key, []))
+        if len(patients.get(key[0], ())) > 1:
+            yield mixed_patients(frames, len(patients[key[0]]))
+        else:
+            yield from series_of(frames, localizers.get(key, []))
 
 
 def read(series: Series) -> tuple[Volume, Series]:
