@@ -30,8 +30,6 @@ def why_no_seg(result: StudyResult) -> str:
         return "No finding: a DICOM SEG without a segment is not legal. findings.json and report.html say it."
     if series.grid is None or not series.grid.frame_of_reference:
         return "The source has no frame of reference, so no DICOM SEG can be tied to it."
-    if len({source.file for source in series.slices}) > 1 and any(source.frame for source in series.slices):
-        return "The source is several multi-frame instances, and a DICOM SEG refers to the frames of one."
     mask = result.prediction.mask
     if not any(bool(mask.array[index].any()) for index, source in enumerate(series.slice_of) if source is not None):
         return "The outlines lie only where slices are missing, so no measured slice carries them."

@@ -9,7 +9,8 @@ import numpy as np
 from medimg._tools.identity import uid_from
 from medimg.errors import GeometryError
 from medimg.reports._absent import why_no_seg
-from medimg.reports._dicom import CONTENT_CREATOR, complete, equipment, fix_dates, headers, identity, in_slice_order, save
+from medimg.reports._dicom import CONTENT_CREATOR, complete, equipment, fix_dates, identity, save
+from medimg.reports._sources import SAME_PLACE_MM, refer, source_images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,6 @@ NEEDS = ("findings", "source_instances")
 FILE = "seg.dcm"
 SERIES_NUMBER = 9001  # ours begin at 9000, after anything a scanner numbers; a second model takes the next hundred
 CATEGORY = ("49755003", "SCT", "Morphologically Abnormal Structure")
-SAME_PLACE_MM = 0.05  # a source slice lies here or it is another one; readers accept positions rounded to this
 EVEN_MM = 1e-3
 BODY_PARTS = {"39607008": "CHEST", "10200004": "LIVER", "64033007": "KIDNEY", "76752008": "BREAST", "12738006": "BRAIN"}
 COLOURS = ((60, 60, 45), (75, -5, 65), (55, 65, -40), (65, -45, 35), (55, -10, -45), (70, 35, 60))  # CIELab, told apart on grey
@@ -48,35 +48,25 @@ def write(result: StudyResult, folder: Path) -> tuple[Path, ...]:
 
 def segmentation(result: StudyResult) -> Dataset:
     """Return the Segmentation of a result, as `write` writes it."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom and highdicom warn of odd values with the value, which can be a patient's name
+        return _segmentation(result)
+
+
+def _segmentation(result: StudyResult) -> Dataset:
     import highdicom as hd
 
     assert result.prediction is not None
     result.series.grid.require_fit(result.prediction.mask.grid, "The outlines")  # type: ignore[union-attr]
     planes = _planes(result)
-    series = result.series
-    if any(source.frame for source in series.slices):
-        sources = headers([series.slices[0]])
-        share_geometry(sources[0], series.slices[0].frame)
-        further: list[Dataset] = []
-        frames = np.zeros((int(sources[0].NumberOfFrames), *result.prediction.mask.shape[1:]), dtype=np.uint8)
-        for source, plane in planes:
-            frames[source.frame] = plane
-    else:
-        used = {source.instance_uid for source, _ in planes}
-        sources = headers(
-            [*(source for source, _ in planes), *(source for source in series.slices if source.instance_uid not in used)]
-        )
-        sources, further = sources[: len(planes)], sources[len(planes) :]
-        for (source, _), header in zip(planes, sources, strict=True):
-            _require_place(source, header)
-        for header in sources:  # rounded differently from slice to slice; the reader has found them equal
-            header.ImageOrientationPatient = sources[0].ImageOrientationPatient
-        frames = np.stack([plane for _, plane in planes])
+    sources = source_images([source for source, _ in planes])
     parts = identity(result)
     made_by = result.provenance
     dataset: Dataset = hd.seg.Segmentation(
         source_images=sources,
-        pixel_array=frames,
+        pixel_array=np.stack([plane for _, plane in planes]),
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[_description(result, finding, number) for number, finding in enumerate(result.findings, 1)],
         series_instance_uid=uid_from(*parts, "seg", "series"),
@@ -87,7 +77,6 @@ def segmentation(result: StudyResult) -> Dataset:
         content_description=f"{made_by.model} {made_by.model_version}"[:64],
         content_creator_name=CONTENT_CREATOR,
         series_description=f"medimg {made_by.model}: outlines (AI, research only)"[:64],
-        further_source_images=further,
         **equipment(result),
     )
     organization = uid_from(*parts, "seg", "dimensions")
@@ -95,21 +84,13 @@ def segmentation(result: StudyResult) -> Dataset:
         item.DimensionOrganizationUID = organization
     _spacing(dataset, result)
     fix_dates(dataset, sources[0])
-    in_slice_order(dataset, series.slices)
+    refer(dataset, [source for source, _ in planes], result.series.slices)
     site = next((finding.site.value for finding in result.findings if finding.site), "")
     complete(dataset, sources[0], body_part=BODY_PARTS.get(site, ""))
     return dataset
 
 
-def share_geometry(header: Dataset, frame: int) -> None:
-    """Put orientation and pixel size of a multi-frame header where highdicom looks: some scanners give them per frame."""
-    shared, own = header.SharedFunctionalGroupsSequence[0], header.PerFrameFunctionalGroupsSequence[frame]
-    for keyword in ("PlaneOrientationSequence", "PixelMeasuresSequence"):
-        if keyword not in shared and keyword in own:
-            setattr(shared, keyword, own[keyword].value)
-
-
-def _planes(result: StudyResult) -> list[tuple[SourceSlice, NDArray[np.uint8]]]:
+def _planes(result: StudyResult) -> list[tuple[SourceSlice, NDArray[np.unsignedinteger]]]:
     """Return the measured slices that carry an outline, in grid order, with the segment number of each pixel."""
     assert result.prediction is not None
     mask, series = result.prediction.mask, result.series
@@ -117,7 +98,10 @@ def _planes(result: StudyResult) -> list[tuple[SourceSlice, NDArray[np.uint8]]]:
         raise GeometryError(
             "The outlines have another number of slices than the source. Outline the volume that was read from it."
         )
-    numbers = np.zeros(max(int(mask.array.max()), *(finding.id for finding in result.findings)) + 1, dtype=np.uint8)
+    numbers = np.zeros(
+        max(int(mask.array.max()), *(finding.id for finding in result.findings)) + 1,
+        dtype=np.uint8 if len(result.findings) < 256 else np.uint16,
+    )
     for number, finding in enumerate(result.findings, 1):
         numbers[finding.id] = number
     planes = []
@@ -135,14 +119,6 @@ def _planes(result: StudyResult) -> list[tuple[SourceSlice, NDArray[np.uint8]]]:
 def _require_on_grid(source: SourceSlice, grid: Grid, index: int) -> None:
     if np.abs(grid.to_mm((index, 0, 0)) - source.position_mm).max() > SAME_PLACE_MM:
         raise GeometryError(f"Slice {index} of the outlines does not lie on its source slice. Read the scan again with medimg.")
-
-
-def _require_place(source: SourceSlice, header: Dataset) -> None:
-    position = np.array(header.ImagePositionPatient, dtype=np.float64)
-    if np.abs(position - source.position_mm).max() > SAME_PLACE_MM:
-        raise GeometryError(
-            f"The header of {source.file.name} puts its slice elsewhere than the scan that was read. Run it again."
-        )
 
 
 def _spacing(dataset: Dataset, result: StudyResult) -> None:

@@ -1,0 +1,127 @@
+"""The source slices of an object: their headers as highdicom wants them, and the references back to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medimg.errors import GeometryError, ScanError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from pydicom.dataset import Dataset
+
+    from medimg.values import SourceSlice
+
+SAME_PLACE_MM = 0.05  # a source slice lies here or it is another one; readers accept positions rounded to this
+PER_INSTANCE = [
+    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "Rows", "Columns"),
+    *("PixelSpacing", "SliceThickness", "ImagePositionPatient", "ImageOrientationPatient"),
+]
+MUST_BE_THERE = (  # type 2 of patient and study: may be empty, not absent, and many a source leaves them out
+    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID"),
+    *("StudyDate", "StudyTime", "ReferringPhysicianName"),
+)
+GEOMETRY = ("PlaneOrientationSequence", "PixelMeasuresSequence")
+OF_A_FRAME = (*GEOMETRY, "PlanePositionSequence")
+
+
+def source_images(sources: Sequence[SourceSlice]) -> list[Dataset]:
+    """Return what highdicom takes as source images, one plane for each of `sources`, from headers alone.
+
+    Single-frame sources are their headers: the first one whole, of the others only what places them. Frames of multi-frame
+    sources become one header that holds these frames only, in this order: highdicom takes one such source, all of its frames,
+    and no two at one place. `refer` mends the references afterwards.
+
+    Raises:
+        ScanError: a source was moved or changed since it was read.
+        GeometryError: a header puts its slice elsewhere than it was read.
+    """
+    first = _header(sources[0])
+    for keyword in MUST_BE_THERE:
+        if keyword not in first:
+            setattr(first, keyword, None)
+    if "PerFrameFunctionalGroupsSequence" in first:
+        return [_as_one(first, sources)]
+    found = [first, *(_header(source, tags=PER_INSTANCE) for source in sources[1:])]
+    for source, header in zip(sources, found, strict=True):
+        _require_place(source, header.get("ImagePositionPatient"))
+        header.ImageOrientationPatient = first.ImageOrientationPatient  # its rounding varies; the reader found them equal
+    return found
+
+
+def refer(dataset: Dataset, planes: Sequence[SourceSlice], every: Iterable[SourceSlice]) -> None:
+    """Let each frame of `dataset` refer to its true source, and the whole to `every` slice of the source series, in their order.
+
+    `planes` are the slices given to `source_images`.
+    """
+    from pydicom.dataset import Dataset as New
+
+    items = {}  # segments on one slice share an item, which must be mended once
+    for group in dataset.PerFrameFunctionalGroupsSequence:
+        for derivation in group.get("DerivationImageSequence", ()):
+            items |= {id(item): item for item in derivation.SourceImageSequence}
+    for item in items.values():
+        if "ReferencedFrameNumber" in item:
+            source = planes[int(item.ReferencedFrameNumber) - 1]
+            item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = source.class_uid, source.instance_uid
+            item.ReferencedFrameNumber = source.frame + 1
+    references = []
+    for uid, class_uid in dict.fromkeys((source.instance_uid, source.class_uid) for source in every):
+        reference = New()
+        reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = class_uid, uid
+        references.append(reference)
+    dataset.SourceImageSequence = references
+    dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence = references
+
+
+def _header(source: SourceSlice, tags: list[str] | None = None) -> Dataset:
+    import pydicom
+
+    try:
+        header = pydicom.dcmread(source.file, stop_before_pixels=True, specific_tags=tags, force=True)
+    except (OSError, pydicom.errors.InvalidDicomError) as error:
+        raise ScanError(
+            f"{source.file.name} can no longer be read. Leave the scan in place until the results are written."
+        ) from error
+    if header.get("SOPInstanceUID") != source.instance_uid:
+        raise ScanError(f"{source.file.name} was changed after it was read. Run it again.")
+    return header
+
+
+def _as_one(first: Dataset, sources: Sequence[SourceSlice]) -> Dataset:
+    """Make one multi-frame header of the frames in `sources`, which may stand in several instances."""
+    from pydicom.dataset import Dataset as New
+
+    headers: dict[Path, Dataset] = {sources[0].file: first}
+    frames = []
+    for source in sources:
+        if source.file not in headers:
+            headers[source.file] = _header(source)
+        header = headers[source.file]
+        shared = header.SharedFunctionalGroupsSequence[0]
+        own = header.PerFrameFunctionalGroupsSequence[source.frame]
+        frame = New()
+        for keyword in OF_A_FRAME:
+            if keyword in own or keyword in shared:
+                setattr(frame, keyword, (own if keyword in own else shared)[keyword].value)
+        position = frame.PlanePositionSequence[0].ImagePositionPatient if "PlanePositionSequence" in frame else None
+        _require_place(source, position)
+        frames.append(frame)
+    shared = first.SharedFunctionalGroupsSequence[0]
+    for keyword in GEOMETRY:  # where highdicom looks; some scanners give them per frame
+        if keyword not in shared:
+            setattr(shared, keyword, frames[0][keyword].value)
+    first.PerFrameFunctionalGroupsSequence = frames
+    first.NumberOfFrames = len(frames)
+    return first
+
+
+def _require_place(source: SourceSlice, position: Iterable[float] | None) -> None:
+    if position is None or np.abs(np.array(list(position), dtype=np.float64) - source.position_mm).max() > SAME_PLACE_MM:
+        raise GeometryError(
+            f"The header of {source.file.name} puts its slice elsewhere than the scan that was read. Run it again."
+        )
