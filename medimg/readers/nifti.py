@@ -40,7 +40,8 @@ def claims(head: bytes) -> bool:
     """Say whether a file that begins with `head` (inflated) is NIfTI, or its ancestor Analyze (which is refused in words)."""
     if head[344:348] in (b"n+1\0", b"ni1\0") or head[4:8] in (b"n+2\0", b"ni2\0"):
         return True
-    return len(head) >= 348 and head[:4] in (b"\x5c\x01\0\0", b"\0\0\x01\x5c") and head[38:39] == b"r"
+    order = {b"\x5c\x01\0\0": "<", b"\0\0\x01\x5c": ">"}.get(head[:4])
+    return order is not None and len(head) >= 348 and 1 <= struct.unpack_from(order + "h", head, 40)[0] <= 7
 
 
 def scan(paths: Iterable[Path]) -> Iterator[Series]:
