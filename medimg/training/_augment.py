@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 AIR_HU = -1000.0
 
 
-def augment(hu: NDArray[np.int16], maps: list[NDArray], generator: np.random.Generator) -> tuple[NDArray[np.float32], list[NDArray]]:
+def augment(
+    hu: NDArray[np.int16], maps: list[NDArray], generator: np.random.Generator
+) -> tuple[NDArray[np.float32], list[NDArray]]:
     """Return a crop (slice, row, column) and the maps that belong to it, changed at random.
 
     Flips along every axis and an exchange of rows and columns move crop and maps together; the values alone get thicker slices (2 to 4

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 if TYPE_CHECKING:
+    from pathlib import Path
     from collections.abc import Callable
 
     from torch import Tensor, nn
@@ -63,6 +61,8 @@ def train(
     `checkpoint` is written every `save_every` steps and taken up if it is there; `start_from` gives the first weights. bfloat16 autocast
     and channels-last memory make a step eight times faster on a CPU than float32 in the default order.
     """
+    import torch
+
     torch.manual_seed(schedule.seed)
     network.to(memory_format=torch.channels_last_3d).train()  # type: ignore[call-overload]
     if start_from is not None:
@@ -93,6 +93,12 @@ def train(
             tell(f"step {step} of {schedule.steps}  {time.monotonic() - begun:.0f} s  {means}")
             sums = {}
         if step % schedule.save_every == 0 or step == schedule.steps:
-            state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "rate": rate.state_dict(), "average": average.weights, "step": step}
+            state = {
+                "network": network.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "rate": rate.state_dict(),
+                "average": average.weights,
+                "step": step,
+            }
             torch.save(state, checkpoint.with_suffix(".partial"))
             os.replace(checkpoint.with_suffix(".partial"), checkpoint)

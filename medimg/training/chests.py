@@ -60,7 +60,9 @@ def read_chests(folder: str | Path) -> Iterator[Chest]:
             marks = tuple(_mark(line) for line in lines if line["scan"] == info["name"])
             yield Chest(name=info["name"], split=info["split"], volume=volume, marks=marks)
     except (OSError, KeyError, ValueError, lzma.LZMAError) as error:
-        raise ScanError(f"{folder.name} is not a folder of chest scans: {error}. Give the folder that holds lesions.csv and the scans.") from error
+        raise ScanError(
+            f"{folder.name} is not a folder of chest scans: {error}. Give the folder that holds lesions.csv and the scans."
+        ) from error
 
 
 def _mark(line: dict[str, str]) -> Mark:

@@ -67,7 +67,9 @@ def read_cubes(folder: str | Path, *, splits: Collection[str]) -> Cubes:
         rows.sort(key=lambda row: (row["file"], int(row["row"])))
         groups = {group: _group(folder, group) for group in dict.fromkeys(row["file"] for row in rows)}
     except (OSError, KeyError, ValueError, lzma.LZMAError) as error:
-        raise ScanError(f"{folder.name} is not a folder of nodule cubes: {error}. Give the folder that holds labels.csv and the cubes.") from error
+        raise ScanError(
+            f"{folder.name} is not a folder of nodule cubes: {error}. Give the folder that holds labels.csv and the cubes."
+        ) from error
     if not rows:
         raise ScanError(f"{folder.name} holds no cubes of split {', '.join(splits)}. Give a split that labels.csv names.")
     hu = np.stack([groups[row["file"]][0][int(row["row"])] for row in rows])

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch.nn import functional
 
 from medimg.models.networks import centre_unet
 from medimg.preprocessing import resample
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    import torch
     from numpy.typing import NDArray
 
     from medimg.training.chests import Chest
@@ -27,7 +26,11 @@ EDGE = 48  # voxels of 1 mm
 PAD = 14  # how far a crop may reach out of its cube, so that nodules lie anywhere in it
 CUBES_A_STEP, CHESTS_A_STEP = 6, 2
 LEAST_SIGMA_MM = 1.6  # of the peak drawn on a nodule's centre
-IGNORED_MM = {"nodule_1_2_readers": 3.0, "small_nodule": 4.0, "non_nodule": 4.0}  # margin around marks that are neither hit nor false
+IGNORED_MM = {
+    "nodule_1_2_readers": 3.0,
+    "small_nodule": 4.0,
+    "non_nodule": 4.0,
+}  # margin around marks that are neither hit nor false
 LUNG_HU = -600
 
 
@@ -81,28 +84,37 @@ class Crops:
         near = chest["peaks"] and self.generator.random() < 0.15
         source = chest["peaks"] if near else chest["lung"]
         center = np.asarray(source[self.generator.integers(len(source))][:3], float)
-        start = np.clip((center + self.generator.integers(-18, 19, 3) - EDGE // 2).astype(int), 0, np.array(chest["hu"].shape) - EDGE)
+        start = np.clip(
+            (center + self.generator.integers(-18, 19, 3) - EDGE // 2).astype(int), 0, np.array(chest["hu"].shape) - EDGE
+        )
         box = tuple(slice(first, first + EDGE) for first in start)
         return chest["hu"][box], chest["outline"][box], peak_map((EDGE,) * 3, chest["peaks"], start=start), chest["weight"][box]
 
     def batch(self) -> tuple[torch.Tensor, ...]:
         """Draw one step's crops, augmented, as tensors (n, 1, slice, row, column)."""
+        import torch
+
         crops = [self.of_cube() for _ in range(CUBES_A_STEP)]
         crops += [self.of_chest() for _ in range(CHESTS_A_STEP if self.chests else 0)]
         drawn = []
         for hu, *maps in crops:
             values, changed = augment(hu, list(maps), self.generator)
             drawn.append((values, *changed))
-        return tuple(torch.from_numpy(np.stack([np.ascontiguousarray(crop[k]) for crop in drawn]))[:, None].float() for k in range(4))
+        return tuple(
+            torch.from_numpy(np.stack([np.ascontiguousarray(crop[k]) for crop in drawn]))[:, None].float() for k in range(4)
+        )
 
 
-def peak_map(shape: tuple[int, ...], peaks: Sequence[tuple[float, ...]], *, start: Sequence[float] = (0, 0, 0)) -> NDArray[np.float32]:
+def peak_map(
+    shape: tuple[int, ...], peaks: Sequence[tuple[float, ...]], *, start: Sequence[float] = (0, 0, 0)
+) -> NDArray[np.float32]:
     """Draw a Gaussian on every centre (slice, row, column, diameter); its width grows with the nodule."""
     heat = np.zeros(shape, np.float32)
     for *center, diameter in peaks:
         sigma = max(LEAST_SIGMA_MM, diameter / 6)
         z, y, x = (
-            np.exp(-((np.arange(size) + first - middle) ** 2) / (2 * sigma**2)) for size, first, middle in zip(shape, start, center, strict=True)
+            np.exp(-((np.arange(size) + first - middle) ** 2) / (2 * sigma**2))
+            for size, first, middle in zip(shape, start, center, strict=True)
         )
         np.maximum(heat, z[:, None, None] * y[:, None] * x, out=heat)
     return heat
@@ -110,6 +122,9 @@ def peak_map(shape: tuple[int, ...], peaks: Sequence[tuple[float, ...]], *, star
 
 def detector_loss(network: torch.nn.Module, batch: tuple[torch.Tensor, ...]) -> dict[str, torch.Tensor]:
     """Return the parts of the loss: quality focal loss of the peak map (Li et al. 2020), cross-entropy and Dice of the outline."""
+    import torch
+    from torch.nn import functional
+
     hu, outline, heat, weight = batch
     with torch.autocast("cpu", torch.bfloat16):
         output = network(hu.to(memory_format=torch.channels_last_3d)).float()
@@ -123,9 +138,17 @@ def detector_loss(network: torch.nn.Module, batch: tuple[torch.Tensor, ...]) -> 
 
 
 def train_detector(
-    cubes: Cubes, chests: Sequence[Chest], *, checkpoint: Path, steps: int = 3000, seed: int = 0, tell: Callable[[str], None] = print
+    cubes: Cubes,
+    chests: Sequence[Chest],
+    *,
+    checkpoint: Path,
+    steps: int = 3000,
+    seed: int = 0,
+    tell: Callable[[str], None] = print,
 ) -> None:
     """Train `centre_unet` on training cubes and chests; `checkpoint` is taken up if it is there."""
+    import torch
+
     network = centre_unet.build()
     last = next(module for module in reversed(list(network.modules())) if getattr(module, "bias", None) is not None)
     torch.nn.init.constant_(last.bias, -4.0)  # nearly every voxel is no centre

@@ -83,7 +83,11 @@ def evaluate_cubes(model: Model, cubes: Cubes, *, shift_mm: float = 0.0, seed: i
         center = cubes.centroids[number] + direction / np.linalg.norm(direction) * generator.uniform(0, shift_mm)
         outline, scores = model.at(volume, tuple(grid.to_mm(np.round(center)).tolist()))
         truth = cubes.mask[number] == 1
-        dice.append(2 * np.count_nonzero(outline.array.astype(bool) & truth) / max(np.count_nonzero(outline.array) + np.count_nonzero(truth), 1))
+        dice.append(
+            2
+            * np.count_nonzero(outline.array.astype(bool) & truth)
+            / max(np.count_nonzero(outline.array) + np.count_nonzero(truth), 1)
+        )
         volumes.append(np.count_nonzero(outline.array))
         suspicion.append(scores["suspicion"])
     patients = np.array([row["patient_id"] for row in cubes.rows])
@@ -96,7 +100,8 @@ def evaluate_cubes(model: Model, cubes: Cubes, *, shift_mm: float = 0.0, seed: i
 
     both = np.array(suspicion), diameter
     gain = interval(
-        lambda rows: roc_auc_score(truth_of[rows], both[0][rated][rows]) - roc_auc_score(truth_of[rows], both[1][rated][rows]), patients[rated]
+        lambda rows: roc_auc_score(truth_of[rows], both[0][rated][rows]) - roc_auc_score(truth_of[rows], both[1][rated][rows]),
+        patients[rated],
     )
     values = np.array(dice)
     return {

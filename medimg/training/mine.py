@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from medimg.engine._windows import peaks, run_windows
 from medimg.models.networks import centre_unet
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import torch
     from numpy.typing import NDArray
 
     from medimg.training.chests import Chest
@@ -30,6 +30,8 @@ ROOM = EDGE + 4  # so that the middle of a crop can be moved
 
 def mine(checkpoint: Path, cubes: Cubes, chests: Sequence[Chest]) -> NDArray[np.int16]:
     """Return crops (n, slice, row, column) of HU around the false positives of a detector on training cubes and chests."""
+    import torch
+
     network = centre_unet.build()
     network.load_state_dict(torch.load(checkpoint, weights_only=True)["average"])
     network.eval().to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
@@ -46,7 +48,11 @@ def _of_cube(network: torch.nn.Module, cubes: Cubes, number: int) -> list[NDArra
     heat = _heat(network, padded)[3:-3, 3:-3, 3:-3]
     far = ndimage.distance_transform_edt(cubes.mask[number] == 0)
     places = [np.array(place) for place, _ in peaks(heat, threshold=THRESHOLD, apart=5, most=30) if far[place] > AWAY]
-    return [cut(hu, np.clip(place, 8, size - 9) - ROOM // 2, ROOM, pad=PAD) for place in places if place.min() >= 3 and place.max() < size - 3]
+    return [
+        cut(hu, np.clip(place, 8, size - 9) - ROOM // 2, ROOM, pad=PAD)
+        for place in places
+        if place.min() >= 3 and place.max() < size - 3
+    ]
 
 
 def _of_chest(network: torch.nn.Module, chest: Chest) -> list[NDArray[np.int16]]:

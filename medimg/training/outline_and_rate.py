@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch.nn import functional
 
 from medimg.models.networks import outline_unet
 from medimg.training._augment import augment, cut
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    import torch
     from numpy.typing import NDArray
 
     from medimg.training.cubes import Cubes
@@ -70,6 +69,8 @@ class Crops:
 
     def batch(self) -> tuple[torch.Tensor, ...]:
         """Draw one step's crops, augmented: HU and outline (n, 1, slice, row, column), ratings (n, 3), is a nodule (n)."""
+        import torch
+
         crops = [self.nodule() for _ in range(NODULES_A_STEP)] + [self.other() for _ in range(OTHERS_A_STEP)]
         values, outlines = [], []
         for hu, outline, _, _ in crops:
@@ -94,6 +95,9 @@ def soft_ratings(cubes: Cubes) -> NDArray[np.float32]:
 
 def outline_loss(network: torch.nn.Module, batch: tuple[torch.Tensor, ...]) -> dict[str, torch.Tensor]:
     """Return the parts of the loss: Dice of the nodules, cross-entropy of outline, nodule or not, and of the readers' mean ratings."""
+    import torch
+    from torch.nn import functional
+
     hu, outline, ratings, real = batch
     with torch.autocast("cpu", torch.bfloat16):
         shape, rated = network(hu.to(memory_format=torch.channels_last_3d))
@@ -131,4 +135,11 @@ def train_outline(
     crops = Crops(cubes, others, seed=seed)
     schedule = Schedule(steps=steps, learning_rate=learning_rate, weight_decay=2e-3, seed=seed)
     network = outline_unet.build()
-    train(network, lambda net: outline_loss(net, crops.batch()), schedule=schedule, checkpoint=checkpoint, start_from=start_from, tell=tell)
+    train(
+        network,
+        lambda net: outline_loss(net, crops.batch()),
+        schedule=schedule,
+        checkpoint=checkpoint,
+        start_from=start_from,
+        tell=tell,
+    )

@@ -6,8 +6,6 @@ import re
 from hashlib import sha256
 from pathlib import Path
 
-import torch
-
 from medimg._tools.files import whole_file
 from medimg.models.card import CARD_FILE
 
@@ -18,12 +16,15 @@ def package_weights(folder: str | Path, checkpoints: dict[str, Path]) -> None:
     Half precision halves the download; over the weights of these networks its rounding moves a logit by less than 0.01.
     """
     import safetensors.torch
+    import torch
 
     folder = Path(folder)
     text = (folder / CARD_FILE).read_text(encoding="utf-8")
     for name, checkpoint in checkpoints.items():
         average = torch.load(checkpoint, weights_only=True)["average"]
-        tensors = {key: value.half().contiguous() if value.is_floating_point() else value.contiguous() for key, value in average.items()}
+        tensors = {
+            key: value.half().contiguous() if value.is_floating_point() else value.contiguous() for key, value in average.items()
+        }
         content = safetensors.torch.save(tensors)
         with whole_file(folder / name) as partial:
             partial.write_bytes(content)
