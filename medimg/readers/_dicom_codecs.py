@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from medimg.readers import _dicom_tags as tag
 from medimg.readers._dicom_raw import UndecodableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from medimg.readers._dicom_header import Header
@@ -28,6 +30,7 @@ def decode(header: Header, code: bytes, rows: int, columns: int) -> NDArray[np.g
     """
     import imagecodecs
 
+    decoders: tuple[Callable[[bytes], NDArray[Any]], ...]
     syntax, bits = header.syntax, header.integer(tag.BITS_ALLOCATED) or 16
     if syntax == tag.RUN_LENGTHS:
         return _run_lengths(code, rows, columns, bits)
@@ -63,7 +66,7 @@ def decode(header: Header, code: bytes, rows: int, columns: int) -> NDArray[np.g
     )
 
 
-def _first_that_works(decoders, code: bytes) -> NDArray[np.generic]:  # type: ignore[no-untyped-def]
+def _first_that_works(decoders: tuple[Callable[[bytes], NDArray[Any]], ...], code: bytes) -> NDArray[Any]:
     for decoder in decoders:
         try:
             values: NDArray[np.generic] = decoder(code)

@@ -22,6 +22,7 @@ RIGHT_ANGLE_TOLERANCE = 2e-3  # cosine between rows and columns: rounding of cos
 SPACING_LIMITS_MM = (1e-3, 100.0)  # a micrometre to a decimetre; outside of it the number is no pixel spacing
 POSITION_LIMIT_MM = 1e5  # 100 m from the origin
 PIXELS_LIMIT = 1 << 28  # of one frame, 16384 x 16384
+UNDEFINED = 0xFFFFFFFF  # the length of compressed pixels
 INTEGER_BITS = (8, 16, 32)
 # What tells passes over the same place apart, the plainest first; looked at only where slices share a place or interleave.
 PASSES = (
@@ -200,13 +201,10 @@ def pixel_trouble(header: Header, frames: int) -> tuple[str, str] | None:
         return "bits", "keeps its bits in the middle of a word (HighBit is not BitsStored - 1)"
     if header.syntax not in tag.NATIVE:
         return encapsulated_trouble(header)
-    needed = rows * columns * frames * allocated // 8
-    if header.pixel_length == 0xFFFFFFFF:
+    needed, start = rows * columns * frames * allocated // 8, header.pixel_offset or 0
+    if header.pixel_length == UNDEFINED:
         return "encapsulated", "holds compressed pixels and says that it does not"
-    if (
-        header.pixel_offset + min(needed, header.pixel_length) > header.size
-        or header.pixel_offset + header.pixel_length > header.size + 1
-    ):  # type: ignore[operator]
+    if start + header.pixel_length > header.size + 1:  # a last padding byte is often lost
         return "truncated", "is cut short in its pixels"
     if header.pixel_length < needed:
         return "truncated", "has fewer pixels than its rows and columns need"
@@ -222,7 +220,7 @@ def encapsulated_trouble(header: Header) -> tuple[str, str] | None:
             "transfer-syntax",
             f"is compressed in a way that is not read here (transfer syntax {printable_syntax(header.syntax)})",
         )
-    if header.pixel_length != 0xFFFFFFFF:
+    if header.pixel_length != UNDEFINED:
         return "encapsulated", "says its pixels are compressed, and they are not"
     try:
         fragments(header)
@@ -248,7 +246,7 @@ def fragments(header: Header) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     handle = os.open(header.path, os.O_RDONLY)
     try:
-        at: int = header.pixel_offset  # type: ignore[assignment]
+        at = header.pixel_offset or 0
         while at + 8 <= header.size:
             piece = os.pread(handle, 8, at)
             if len(piece) < 8:

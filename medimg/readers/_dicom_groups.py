@@ -134,8 +134,10 @@ class _Clusters:
                 self.first.append(value)  # type: ignore[arg-type]
         return self.known[value]
 
-    def _near(self, value: tuple[float, ...], other: tuple[float, ...]) -> bool:
-        return all(abs(a - b) <= self.tolerance * (abs(b) if self.relative else 1) for a, b in zip(value, other, strict=True))
+    def _near(self, value: tuple[float, ...] | None, other: tuple[float, ...]) -> bool:
+        return value is not None and all(
+            abs(a - b) <= self.tolerance * (abs(b) if self.relative else 1) for a, b in zip(value, other, strict=True)
+        )
 
 
 def _sorted(frames: list[Frame]) -> list[Frame]:
@@ -300,13 +302,14 @@ def _by_clock(part: Part, places: int) -> list[Part]:
     if count < 2 or any(len(stack) != count for stack in stacks) or places < 2:
         return []
     for key, word in CLOCKS:
-        moments = {id(frame): frame.moment(key) for frame in part.frames}
-        if None in moments.values():
+        known = {id(frame): frame.moment(key) for frame in part.frames}
+        moments = {frame: moment for frame, moment in known.items() if moment is not None}
+        if len(moments) < len(known):
             continue
         ordered = [sorted(stack, key=lambda frame: moments[id(frame)]) for stack in stacks]  # noqa: B023 - used at once
         passes = [[stack[rank] for stack in ordered] for rank in range(count)]
         times = [[moments[id(frame)] for frame in members] for members in passes]
-        if all(max(before) < min(after) for before, after in pairwise(times)):  # type: ignore[type-var]
+        if all(max(before) < min(after) for before, after in pairwise(times)):
             return [part.with_frames(members, word) for members in passes]
     return []
 

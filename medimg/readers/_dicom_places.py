@@ -50,8 +50,8 @@ def place(frames: list[Frame]) -> Places:
     axes = np.array(first.orientation).reshape(2, 3)
     spots, hazards = along(frames), []
     if len(frames) == 1:
-        step, count, start, words = _single_step(first)
-        hazards += words
+        step, count, start, notes = _single_step(first)
+        hazards += notes
         sideways, index, names = normal_of(first) * step, np.zeros(1), None
     else:
         start, step, count, index = _even(spots)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def same_pixels(one: Frame, other: Frame) -> bool:
         return False
 
 
-def stored_values(header: Header, frame: int) -> NDArray[np.generic]:
+def stored_values(header: Header, frame: int) -> NDArray[Any]:
     """Return the stored values of a frame (rows, columns): integers with the sign and the bits that the header says, or floats.
 
     Raises:
@@ -56,7 +56,7 @@ def stored_values(header: Header, frame: int) -> NDArray[np.generic]:
     return with_sign(values, header)
 
 
-def with_sign(values: NDArray[np.generic], header: Header) -> NDArray[np.generic]:
+def with_sign(values: NDArray[Any], header: Header) -> NDArray[Any]:
     """Drop what is above BitsStored and give the rest its sign; pixels of the padding value keep it, also where it needs more bits."""
     width = values.dtype.itemsize * 8
     stored, signed = header.integer(tag.BITS_STORED) or width, header.integer(tag.SIGNED) == 1
@@ -65,7 +65,7 @@ def with_sign(values: NDArray[np.generic], header: Header) -> NDArray[np.generic
     padded = _padding(values, header, stored, signed)
     if signed:
         shift = width - stored
-        kept: NDArray[np.generic] = (values.view(f"i{width // 8}") << shift) >> shift
+        kept: NDArray[Any] = (values.view(f"i{width // 8}") << shift) >> shift
     else:
         kept = values & np.array((1 << stored) - 1, values.dtype)
     if padded is not None:
@@ -76,7 +76,7 @@ def with_sign(values: NDArray[np.generic], header: Header) -> NDArray[np.generic
     return kept
 
 
-def _padding(values: NDArray[np.generic], header: Header, stored: int, signed: bool) -> tuple[NDArray[np.bool_], int] | None:
+def _padding(values: NDArray[Any], header: Header, stored: int, signed: bool) -> tuple[NDArray[np.bool_], int] | None:
     """Find pixels of a padding value that does not fit into BitsStored; its value as a signed word, as writers mean it."""
     raw = header.tags.get(tag.PADDING, b"")
     if len(raw) != 2 or values.dtype.itemsize != 2:
@@ -88,7 +88,7 @@ def _padding(values: NDArray[np.generic], header: Header, stored: int, signed: b
     return (where, value) if where is not None and where.any() else None
 
 
-def _native(header: Header, frame: int, kind: np.dtype[np.generic]) -> NDArray[np.generic]:
+def _native(header: Header, frame: int, kind: np.dtype[Any]) -> NDArray[Any]:
     rows, columns = header.integer(tag.ROWS) or 0, header.integer(tag.COLUMNS) or 0
     count = rows * columns * kind.itemsize
     start = (header.pixel_offset or 0) + frame * count
@@ -102,7 +102,7 @@ def _native(header: Header, frame: int, kind: np.dtype[np.generic]) -> NDArray[n
             os.close(handle)
     if len(piece) != count:
         raise UndecodableError("is cut short in its pixels")
-    values: NDArray[np.generic] = np.frombuffer(bytearray(piece), kind.newbyteorder(">" if header.big else "<"))
+    values: NDArray[Any] = np.frombuffer(bytearray(piece), kind.newbyteorder(">" if header.big else "<"))
     return values.astype(kind.newbyteorder("=")) if header.big else values
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -57,7 +57,7 @@ def read_volume(series: Series) -> Volume:
     first = frames[0]
     return Volume(
         array=array,
-        grid=series.grid,  # type: ignore[arg-type]
+        grid=series.grid,
         modality=series.modality,
         unit=_unit(frames),
         inverted=first.text(tag.PHOTOMETRIC) == "MONOCHROME1",
@@ -101,9 +101,9 @@ def _unit(frames: list[Frame]) -> str:
     return "HU" if kind == "HU" else "" if kind in ("US", "") else kind[:16]
 
 
-def _fill(series: Series, frames: list[Frame], source: NDArray[np.int64], kind: type[np.generic]) -> NDArray[np.generic]:
+def _fill(series: Series, frames: list[Frame], source: NDArray[np.int64], kind: type[np.generic]) -> NDArray[Any]:
     """Read every slice into its first place, then copy it to the other places it is nearest to."""
-    array = np.empty(series.grid.shape, kind)  # type: ignore[union-attr]
+    array = np.empty(series.grid.shape, kind)
     places: dict[int, list[int]] = {}
     for place, number in enumerate(source.tolist()):
         places.setdefault(number, []).append(place)
@@ -126,7 +126,7 @@ def _fill(series: Series, frames: list[Frame], source: NDArray[np.int64], kind: 
     return array
 
 
-def _read_plane(frame: Frame, plane: NDArray[np.generic]) -> None:
+def _read_plane(frame: Frame, plane: NDArray[Any]) -> None:
     """Put the values of one frame into `plane` (int16 or float32)."""
     if plane.dtype == np.int16 and frame.slope == 1 and _read_straight(frame, plane):
         return
@@ -144,7 +144,7 @@ def _read_plane(frame: Frame, plane: NDArray[np.generic]) -> None:
     plane[...] = values
 
 
-def _read_straight(frame: Frame, plane: NDArray[np.generic]) -> bool:
+def _read_straight(frame: Frame, plane: NDArray[Any]) -> bool:
     """Read plain 16-bit pixels straight into the plane and add the intercept in place; False if the frame is not so plain."""
     header, intercept = frame.header, int(frame.intercept)
     stored = header.integer(tag.BITS_STORED) or 0
@@ -170,15 +170,15 @@ def _read_straight(frame: Frame, plane: NDArray[np.generic]) -> bool:
     words = plane if signed else plane.view(np.uint16)
     if stored < 16:
         if signed:
-            np.left_shift(words, 16 - stored, out=words)  # type: ignore[arg-type]
-            np.right_shift(words, 16 - stored, out=words)  # type: ignore[arg-type]
+            np.left_shift(words, 16 - stored, out=words)
+            np.right_shift(words, 16 - stored, out=words)
         else:
-            np.bitwise_and(words, np.uint16((1 << stored) - 1), out=words)  # type: ignore[arg-type]
+            np.bitwise_and(words, np.uint16((1 << stored) - 1), out=words)
     low, high = (-(1 << (stored - 1)), (1 << (stored - 1)) - 1) if signed else (0, (1 << stored) - 1)
     if low + intercept < INT16[0] or high + intercept > INT16[1]:  # the type's bounds do not settle it: look at the values
         low, high = int(words.min()), int(words.max())
         if low + intercept < INT16[0] or high + intercept > INT16[1]:
             raise _NeedsFloatError
     if intercept:
-        np.add(plane, np.int16(intercept), out=plane)  # type: ignore[arg-type]  # wraps as the sum does, which fits
+        np.add(plane, np.int16(intercept), out=plane)  # wraps as the sum does, which fits
     return True

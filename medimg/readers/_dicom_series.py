@@ -51,7 +51,9 @@ def series_of(frames: list[Frame], localizers: list[str]) -> list[Series]:
 
 def mixed_patients(frames: list[Frame], count: int) -> Series:
     """Refuse a series of a study whose files name several patients: whose it is cannot be known."""
-    words = f"The files of this study name {count} patients under one StudyInstanceUID, so whose images these are cannot be known."
+    words = (
+        f"The files of this study name {count} patients under one StudyInstanceUID, so whose images these are cannot be known."
+    )
     return _named(*_refused(frames, "mixed-patients", words, told=True))
 
 

@@ -77,7 +77,7 @@ def load_series(series: Series) -> tuple[Volume, Series]:
     """
     if not series.is_readable:
         raise ScanError(f"{series.name} cannot be read: {refusal(series)}. Give a series with another verdict.")
-    reader: Reader = registry.load(ROOM, series.reader, option="reader")  # type: ignore[assignment]
+    reader: Reader = registry.load(ROOM, series.reader, option="reader")
     return reader.read(series)
 
 

@@ -88,8 +88,8 @@ def test_passes_over_one_place_come_apart_and_equal_the_reference(name, count):
         for reference in references:
             for number in range((*nib.load(reference).shape, 1)[3]):
                 expected = reference_values(reference, points, number)
-                fits.append(float(np.abs(values - expected).max()) if expected.std() else np.inf)
-        assert not references or min(fits) <= 1e-3 * np.abs(values).max() + 0.5
+                fits.append(1 - np.corrcoef(values, expected)[0, 1])  # the reference has Philips' private scale, a factor apart
+        assert min(fits) < 1e-6
 
 
 def test_a_tilted_series_with_two_spacings_keeps_every_slice_at_its_place():
