@@ -86,14 +86,7 @@ def letters(image: Image, plane: Plane) -> None:
     draw = ImageDraw.Draw(image)
     size = max(13, min(image.size) // 24)
     width, height = image.size
-    left, right, top, bottom = plane.edges
-    for text, place, anchor in (
-        (left, (6, height // 2), "lm"),
-        (right, (width - 6, height // 2), "rm"),
-        (top, (width // 2, 4), "ma"),
-        (bottom, (width // 2, height - 4), "md"),
-    ):
-        write(draw, place, text, size=size, anchor=anchor)
+    sides(image, plane.edges, size=size)
     length = next((bar for bar in BARS_MM if bar <= 0.25 * width * plane.pixel_mm), BARS_MM[-1])
     end, base = 8 + length / plane.pixel_mm, height - 8
     for ink, thick in (((0, 0, 0), 5), (INK, 2)):
@@ -101,6 +94,16 @@ def letters(image: Image, plane: Plane) -> None:
         for tick in (8, end):
             draw.line([(tick, base - 4), (tick, base + 2)], fill=ink, width=thick - 1)
     write(draw, (8, base - 7), f"{length} mm", size=size, anchor="ld")
+
+
+def sides(image: Image, names: tuple[str, str, str, str], *, size: int) -> None:
+    """Write the patient's sides at the left, right, top and bottom edge."""
+    from PIL import ImageDraw
+
+    draw, (width, height) = ImageDraw.Draw(image), image.size
+    places = ((6, height // 2), (width - 6, height // 2), (width // 2, 4), (width // 2, height - 4))
+    for text, place, anchor in zip(names, places, ("lm", "rm", "ma", "md"), strict=True):
+        write(draw, place, text, size=size, anchor=anchor)
 
 
 def write(draw: Any, place: tuple[float, float], text: str, *, size: int, anchor: str, ink: tuple[int, int, int] = INK) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 RANGE_HU = (-1000.0, 300.0)  # bone would hide the lung behind it
 FINEST_MM = 1.0  # voxels are thinned to about this before they are summed
 SPREAD = (2.0, 99.5)
+LEAST_SHARE = 3  # the shorter side of the picture is at least this part of the longer one
 
 
 def draw_overview(volume: Volume, points_mm: Sequence[tuple[str, tuple[float, float, float]]], *, size_px: int = 420) -> bytes:
@@ -44,25 +45,23 @@ def draw_overview(volume: Volume, points_mm: Sequence[tuple[str, tuple[float, fl
     film = film[:: -1 if flip_up else 1, :: -1 if flip_across else 1]
     tall, wide = grid.size_mm[upright], grid.size_mm[across]
     width_px, height_px = (max(1, round(size_px * side_mm / max(tall, wide))) for side_mm in (wide, tall))
-    image = Image.fromarray(film).resize((width_px, height_px), Image.Resampling.BICUBIC).convert("RGB")
+    thin = Image.fromarray(film).resize((width_px, height_px), Image.Resampling.BICUBIC).convert("RGB")
+    canvas = max(width_px, size_px // LEAST_SHARE), max(height_px, size_px // LEAST_SHARE)
+    image = Image.new("RGB", canvas)  # a slab of a few slices gets black above and below, so that the letters do not hide it
+    left, top = ((whole - part) // 2 for whole, part in zip(canvas, thin.size, strict=True))
+    image.paste(thin, (left, top))
     draw = ImageDraw.Draw(image)
     size = max(13, size_px // 26)
     for name, point in points_mm:
         index = grid.to_index(point)
         y, x = ((index[axis] + 0.5) / grid.shape[axis] for axis in (upright, across))
-        x, y = (1 - x if flip_across else x) * width_px, (1 - y if flip_up else y) * height_px
+        x, y = left + (1 - x if flip_across else x) * width_px, top + (1 - y if flip_up else y) * height_px
         for ink, thick in (((0, 0, 0), 4), (_paint.OUTLINE, 2)):
             draw.ellipse([x - 9, y - 9, x + 9, y + 9], outline=ink, width=thick)
         _paint.write(draw, (x + 12, y), name, size=size, anchor="lm", ink=_paint.OUTLINE)
     right = grid.directions[:, across] * (-1 if flip_across else 1)
     down = grid.directions[:, upright] * (-1 if flip_up else 1)
-    for text, place, anchor in (
-        (side(-right), (6, height_px // 2), "lm"),
-        (side(right), (width_px - 6, height_px // 2), "rm"),
-        (side(-down), (width_px // 2, 4), "ma"),
-        (side(down), (width_px // 2, height_px - 4), "md"),
-    ):
-        _paint.write(draw, place, text, size=size, anchor=anchor)
+    _paint.sides(image, (side(-right), side(right), side(-down), side(down)), size=size)
     return _paint.png(image)
 
 

@@ -60,7 +60,7 @@ def refer(dataset: Dataset, planes: Sequence[SourceSlice], every: Iterable[Sourc
     """
     from pydicom.dataset import Dataset as New
 
-    items = {}  # segments on one slice share an item, which must be mended once
+    items: dict[int, Dataset] = {}  # segments on one slice share an item, which must be mended once
     for group in dataset.PerFrameFunctionalGroupsSequence:
         for derivation in group.get("DerivationImageSequence", ()):
             items |= {id(item): item for item in derivation.SourceImageSequence}
