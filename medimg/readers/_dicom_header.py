@@ -6,12 +6,15 @@ import math
 import os
 import struct
 import zlib
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from medimg.readers import _dicom_tags as tag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
+
+    Unpack = Callable[[bytes, int], tuple[Any, ...]]
 
 FIRST_BYTES = 8192  # holds the header of nearly every single-frame image
 HEADER_LIMIT = 256 << 20  # bytes of header; enhanced objects of 10,000 frames have some 20 MiB
@@ -22,24 +25,33 @@ LONG_FORM = frozenset((b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b
 SHORT_FORM = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
 UNDEFINED = 0xFFFFFFFF
 PIXEL_TAGS = (tag.PIXELS, tag.FLOAT_PIXELS, tag.DOUBLE_PIXELS)
-AFTER_PIXELS = 0x7FE00010
+REMEMBERED = 8192  # headers that are remembered, some 3 kB each: what was scanned is usually read next
+_LITTLE = (struct.Struct("<HH2sH").unpack_from, struct.Struct("<I").unpack_from)
+_BIG = (struct.Struct(">HH2sH").unpack_from, struct.Struct(">I").unpack_from)
+
+
+_remembered: dict[str, tuple[tuple[int, ...], Header]] = {}
 
 
 class NotDicomError(Exception):
     """The bytes are no DICOM, or too damaged to be walked; the message says how."""
 
 
-class _NeedMore(Exception):
-    """The bytes at hand end before the pixel data."""
+class _NeedMoreError(Exception):
+    """The bytes at hand end before the pixel data; the file is needed up to `upto` at least."""
+
+    def __init__(self, upto: int) -> None:
+        super().__init__(upto)
+        self.upto = upto
 
 
 class Header:
     """What a walk found: wanted attributes as raw bytes, and where the pixels are.
 
-    `pixel_offset` is None if there is no pixel data. `content` is the inflated data set of a deflated file (offsets count in it), else None.
+    `size` is the file's (or `content`'s) length, `extent` how much of it was read; `pixel_offset` is None if there is no pixel data. `content` is the inflated data set of a deflated file (offsets count in it), else None.
     """
 
-    __slots__ = ("big", "content", "path", "pixel_length", "pixel_offset", "pixel_tag", "size", "syntax", "tags")
+    __slots__ = ("big", "content", "extent", "file", "path", "pixel_length", "pixel_offset", "pixel_tag", "size", "syntax", "tags")
 
     def __init__(self, path: str, syntax: str) -> None:
         self.path, self.syntax, self.big = path, syntax, syntax == tag.EXPLICIT_BIG
@@ -48,6 +60,8 @@ class Header:
         self.pixel_length = 0
         self.pixel_tag = 0
         self.size = 0
+        self.extent = 0
+        self.file = Path(".")
         self.content: bytes | None = None
 
     def text(self, key: int) -> str:
@@ -99,43 +113,56 @@ def claims(head: bytes) -> bool:
         return False
     if head[4:6].isalpha():
         return head[4:6] in SHORT_FORM or head[4:6] in LONG_FORM
-    return (
-        struct.unpack_from("<I", head, 4)[0] < 256
-    )  # a first implicit element is a group length, a character set or an image type
+    return int.from_bytes(head[4:8], "little") < 256  # a group length, a character set or an image type, written implicitly
 
 
-def read_header(path: str, *, wanted: Iterable[int] = tag.WANTED) -> Header:
+def read_header(path: str | Path) -> Header:
     """Walk the head of a file; more of it is read only if the pixel data is not reached.
+
+    The headers looked at last are remembered, and walked again only if the file's size, time or number changed since.
 
     Raises:
         NotDicomError: it cannot be walked.
         OSError: it cannot be read.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    name = os.fspath(path)
+    handle = os.open(name, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        return _read_header(handle, path, frozenset(wanted))
+        status = os.fstat(handle)
+        state = (status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev)
+        known = _remembered.get(name)
+        if known is not None and known[0] == state:
+            return known[1]
+        header = _read_header(handle, name, status.st_size)
+        header.file = path if isinstance(path, Path) else Path(name)
     finally:
         os.close(handle)
+    if header.content is None and header.extent <= FIRST_BYTES:
+        if len(_remembered) >= REMEMBERED:
+            _remembered.clear()
+        _remembered[name] = (state, header)
+    return header
 
 
-def _read_header(handle: int, path: str, wanted: frozenset[int]) -> Header:
-    size, count = os.fstat(handle).st_size, FIRST_BYTES
+def _read_header(handle: int, path: str, size: int) -> Header:
+    count = FIRST_BYTES
     while True:
         head = os.pread(handle, count, 0)
         try:
-            header = _walk_file(handle, path, head, size, wanted)
-        except _NeedMore:
-            if len(head) >= size:
+            header = _walk_file(handle, path, head, size)
+        except _NeedMoreError as more:
+            if more.upto > size or len(head) >= size:
                 raise NotDicomError("it ends in the middle of its header") from None
-            if len(head) >= HEADER_LIMIT:
+            if more.upto > HEADER_LIMIT or len(head) >= HEADER_LIMIT:
                 raise NotDicomError(f"its header is longer than {HEADER_LIMIT >> 20} MiB") from None
-            count *= 8
+            count = max(8 * count, more.upto + FIRST_BYTES)
             continue
         header.size = size if header.content is None else len(header.content)
+        header.extent = len(head)
         return header
 
 
-def _walk_file(handle: int, path: str, head: bytes, size: int, wanted: frozenset[int]) -> Header:
+def _walk_file(handle: int, path: str, head: bytes, size: int) -> Header:
     if head[128:132] == b"DICM":
         syntax, start = _meta(head, 132)
     elif head[:2] == b"\x02\0":
@@ -143,7 +170,7 @@ def _walk_file(handle: int, path: str, head: bytes, size: int, wanted: frozenset
     else:
         syntax, start = "", 0
     if start + 8 > len(head):
-        raise _NeedMore if len(head) < size else NotDicomError("it holds no data set")
+        raise _NeedMoreError(start + 8) if len(head) < size else NotDicomError("it holds no data set")
     if syntax == tag.DEFLATED_LITTLE:
         header = Header(path, syntax)
         header.content = head = _inflate(os.pread(handle, size - start, start))
@@ -155,7 +182,7 @@ def _walk_file(handle: int, path: str, head: bytes, size: int, wanted: frozenset
     header.tags[tag.TRANSFER_SYNTAX] = syntax.encode()
     kind = head[start + 4 : start + 6]
     explicit = kind in SHORT_FORM or kind in LONG_FORM  # what the bytes are counts, whatever the syntax says
-    _walk(head, start, len(head) >= size, explicit, header, wanted)
+    _walk(head, start, len(head) >= size, explicit, header)
     return header
 
 
@@ -173,17 +200,17 @@ def _meta(head: bytes, pos: int) -> tuple[str, int]:
     return syntax, pos
 
 
-def _walk(head: bytes, pos: int, whole: bool, explicit: bool, header: Header, wanted: frozenset[int]) -> None:
+def _walk(head: bytes, pos: int, whole: bool, explicit: bool, header: Header) -> None:
     """Walk the elements of the data set up to the pixel data; fill `header`."""
-    order = ">" if header.big else "<"
-    short, long = struct.Struct(order + "HH2sH").unpack_from, struct.Struct(order + "I").unpack_from
-    tags, size, long_form, sequences = header.tags, len(head), LONG_FORM, tag.SEQUENCES
+    short, long = _BIG if header.big else _LITTLE
+    tags, size, long_form, wanted, sequences = header.tags, len(head), LONG_FORM, tag.WANTED, tag.SEQUENCES
     last = 0
     while True:
-        if pos + 8 > size:
+        if pos + 12 > size:
             if whole and pos == size:
                 return
-            raise _NeedMore
+            if not whole or pos + 8 > size:
+                raise _NeedMoreError(pos + 12)
         group, element, kind, length = short(head, pos)
         key = group << 16 | element
         if not explicit:
@@ -191,65 +218,70 @@ def _walk(head: bytes, pos: int, whole: bool, explicit: bool, header: Header, wa
             pos += 8
         elif kind in long_form:
             if pos + 12 > size:
-                raise _NeedMore
+                raise _NeedMoreError(pos + 12)
             length = long(head, pos + 8)[0]
             pos += 12
         else:
             pos += 8
-        if key in PIXEL_TAGS:
-            header.pixel_offset, header.pixel_length, header.pixel_tag = pos, length, key
-            return
+        if key >= tag.FLOAT_PIXELS:
+            if key in PIXEL_TAGS:
+                header.pixel_offset, header.pixel_length, header.pixel_tag = pos, length, key
+                return
+            if key > tag.PIXELS:
+                return
         if key < last:
             raise NotDicomError("its elements are out of order, so its header cannot be trusted")
         last = key
-        if key > AFTER_PIXELS:
-            return
-        if key in sequences:
-            tags[key] = b""
-            if length == 0:
-                del tags[key]
+        if key in wanted:
+            if key in sequences:
+                if length:
+                    tags[key] = b""
+            elif length != UNDEFINED:
+                if pos + length > size:
+                    raise _NeedMoreError(pos + length)
+                tags[key] = head[pos : pos + length]
         if length == UNDEFINED:
-            pos = _skip_sequence(head, pos, whole, explicit, short, long)
-            continue
-        if key in wanted and key not in sequences:
-            if pos + length > size:
-                raise _NeedMore
-            tags[key] = head[pos : pos + length]
-        pos += length
+            pos = _skip_sequence(head, pos, explicit and kind != b"UN", short, long)
+        else:
+            pos += length
 
 
-def _skip_sequence(head: bytes, pos: int, whole: bool, explicit: bool, short, long) -> int:  # type: ignore[no-untyped-def]
-    """Return where a sequence of undefined length that starts at `pos` ends; a loop, so that no depth of nesting can harm."""
-    depth, steps, size = 1, 0, len(head)
-    while depth:
+def _skip_sequence(head: bytes, pos: int, explicit: bool, short: Unpack, long: Unpack) -> int:
+    """Return where a sequence of undefined length that starts at `pos` ends; a loop, so that no depth of nesting can harm.
+
+    A sequence of unknown VR (UN) is written implicitly, whatever is around it (PS3.5 section 6.2.2); so each level has its own form.
+    """
+    forms, steps, size = [explicit], 0, len(head)
+    while forms:
         steps += 1
-        if steps > STEPS_LIMIT or depth > 2 * NESTING_LIMIT:  # a level is a sequence and an item
+        if steps > STEPS_LIMIT or len(forms) > 2 * NESTING_LIMIT:  # a level is a sequence and an item
             raise NotDicomError("its sequences are nested too deep or too long to be an image's")
         if pos + 8 > size:
-            raise _NeedMore
+            raise _NeedMoreError(pos + 8)
         group, element, kind, length = short(head, pos)
         if group == 0xFFFE:
             length = long(head, pos + 4)[0]
             pos += 8
             if element != 0xE000:
-                depth -= 1
+                forms.pop()
             elif length == UNDEFINED:
-                depth += 1
+                forms.append(forms[-1])
             else:
                 pos += length
             continue
+        explicit = forms[-1]
         if not explicit:
             length = long(head, pos + 4)[0]
             pos += 8
         elif kind in LONG_FORM:
             if pos + 12 > size:
-                raise _NeedMore
+                raise _NeedMoreError(pos + 12)
             length = long(head, pos + 8)[0]
             pos += 12
         else:
             pos += 8
         if length == UNDEFINED:
-            depth += 1
+            forms.append(explicit and kind != b"UN")
         else:
             pos += length
     return pos

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 STORAGE = "1.2.840.10008.5.1.4.1.1."
 SECONDARY_CAPTURE = STORAGE + "7"
 FUNCTIONAL_GROUP_CLASSES = frozenset(
@@ -66,6 +68,7 @@ NO_SCAN_MODALITIES = {
 }
 
 
+@lru_cache(maxsize=256)
 def not_a_scan(sop_class: str, modality: str) -> str:
     """Say what an object is that is no scan; "" for one that may be."""
     fits = [(start, words) for start, words in NO_SCANS if sop_class == start or sop_class.startswith(start + ".")]

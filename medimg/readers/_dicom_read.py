@@ -70,7 +70,7 @@ def _frames(series: Series) -> list[Frame]:
     by_file: dict[str, dict[int, Frame]] = {}
     for file in series.files:
         try:
-            frames = frames_of(read_header(str(file)))
+            frames = frames_of(read_header(file))
         except (NotDicomError, OSError):
             frames = []
         by_file[str(file)] = {frame.index: frame for frame in frames} if isinstance(frames, list) else {}

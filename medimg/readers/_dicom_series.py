@@ -87,7 +87,7 @@ def _volume(part: Part, parts: int, hazards: list[Hazard], left_out: list[str]) 
         return _refused(frames, "too-large", "It would have more voxels than are read at once.", told=True)
     slices = tuple(
         SourceSlice(
-            file=Path(frame.path),
+            file=frame.header.file,
             frame=frame.index,
             position_mm=frame.position,  # type: ignore[arg-type]
             instance_uid=frame.header.text(tag.SOP_INSTANCE),
@@ -114,7 +114,7 @@ def _projection(frame: Frame) -> tuple[Series, list[Frame]]:
     if frame.text(tag.PHOTOMETRIC) == "MONOCHROME1":
         found.append(Hazard("inverted", Verdict.NOTED, "It is MONOCHROME1 (low values are bright); the values stay as stored."))
     source = SourceSlice(
-        file=Path(frame.path),
+        file=frame.header.file,
         position_mm=(0.0, 0.0, 0.0),
         instance_uid=frame.header.text(tag.SOP_INSTANCE),
         class_uid=frame.header.text(tag.SOP_CLASS),

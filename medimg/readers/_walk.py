@@ -127,5 +127,7 @@ def read_head(path: str) -> bytes:
 
 def printable(name: str) -> str:
     """Return a file's name as it may be shown: bytes that are no text and control characters become marks."""
+    if name.isascii() and name.isprintable():
+        return name
     text = os.fsencode(name).decode("utf-8", "replace")
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

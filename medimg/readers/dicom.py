@@ -28,7 +28,7 @@ def scan(paths: Iterable[Path]) -> Iterator[Series | Skipped]:
     for path in paths:
         name = str(path)
         try:
-            header = read_header(name)
+            header = read_header(path)
         except NotDicomError as error:
             yield Skipped(what=name, reason=f"damaged DICOM: {error}")
             continue
@@ -37,7 +37,7 @@ def scan(paths: Iterable[Path]) -> Iterator[Series | Skipped]:
             continue
         key = (header.text(tag.STUDY_UID), header.text(tag.SERIES_UID))
         frames = frames_of(header)
-        header.content = None  # an inflated file is inflated again when it is read
+        header.content = None  # an inflated file is inflated again when its pixels are read
         if isinstance(frames, str):
             if frames.startswith("a localizer"):
                 localizers.setdefault(key, []).append(name)
