@@ -6,9 +6,10 @@ import os
 import struct
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from medimg.readers import _dicom_tags as tag
+from medimg.readers._dicom_header import decimals
 from medimg.readers._dicom_objects import FUNCTIONAL_GROUP_CLASSES, PROJECTIONS, not_a_scan
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ RIGHT_ANGLE_TOLERANCE = 2e-3  # cosine between rows and columns: rounding of cos
 SPACING_LIMITS_MM = (1e-3, 100.0)  # a micrometre to a decimetre; outside of it the number is no pixel spacing
 POSITION_LIMIT_MM = 1e5  # 100 m from the origin
 PIXELS_LIMIT = 1 << 28  # of one frame, 16384 x 16384
+LAYOUT = (tag.ROWS, tag.COLUMNS, tag.SAMPLES, tag.BITS_ALLOCATED, tag.BITS_STORED, tag.HIGH_BIT, tag.PHOTOMETRIC)
 UNDEFINED = 0xFFFFFFFF  # the length of compressed pixels
 INTEGER_BITS = (8, 16, 32)
 # What tells passes over the same place apart, the plainest first; looked at only where slices share a place or interleave.
@@ -184,33 +186,46 @@ def set_scale(frame: Frame, slope: float | None, intercept: float | None) -> Non
 
 def pixel_trouble(header: Header, frames: int) -> tuple[str, str] | None:
     """Say what makes the pixels of a file unusable, from its header and the file's length alone."""
-    rows, columns = header.integer(tag.ROWS), header.integer(tag.COLUMNS)
-    if not rows or not columns:
-        return "no-size", "does not say how many rows and columns it has"
-    if rows * columns > PIXELS_LIMIT:
-        return "too-large", f"says it has {rows} x {columns} pixels, which is more than is read"
-    samples, photometric = header.integer(tag.SAMPLES), header.text(tag.PHOTOMETRIC)
-    if (samples or 1) != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2", ""):
-        return "colour", f"is a colour picture ({photometric or 'several samples a pixel'})"
-    allocated, stored = header.integer(tag.BITS_ALLOCATED), header.integer(tag.BITS_STORED)
-    if header.pixel_tag != tag.PIXELS:
-        allocated = stored = 32 if header.pixel_tag == tag.FLOAT_PIXELS else 64
-    elif allocated not in INTEGER_BITS or not stored or stored > allocated:
-        return "bits", f"stores {stored} of {allocated} bits a pixel, which no scanner's image does"
-    elif header.integer(tag.HIGH_BIT) not in (stored - 1, None):
-        return "bits", "keeps its bits in the middle of a word (HighBit is not BitsStored - 1)"
+    trouble, bits = _layout(header.pixel_tag, header.big, *map(header.tags.get, LAYOUT))
+    if trouble:
+        return trouble
     if header.syntax not in tag.NATIVE:
         return encapsulated_trouble(header)
-    needed, start = rows * columns * frames * allocated // 8, header.pixel_offset or 0
+    needed, start = bits * frames // 8, header.pixel_offset or 0
     if header.pixel_length == UNDEFINED:
         return "encapsulated", "holds compressed pixels and says that it does not"
-    if start + header.pixel_length > header.size + 1:  # a last padding byte is often lost
+    if (
+        start + header.pixel_length > header.size + 1 or start + min(needed, header.pixel_length) > header.size
+    ):  # a padding byte may be lost
         return "truncated", "is cut short in its pixels"
     if header.pixel_length < needed:
         return "truncated", "has fewer pixels than its rows and columns need"
     if header.pixel_length > needed + 1:
         return "pixel-length", "has more pixels than its rows and columns need"
     return None
+
+
+@lru_cache(maxsize=1024)
+def _layout(pixel_tag: int, big: bool, *raw: bytes | None) -> tuple[tuple[str, str] | None, int]:
+    """Return what makes pixels of these attributes (`LAYOUT`) unusable, and the bits of a frame."""
+    order: Literal["big", "little"] = "big" if big else "little"
+    *shorts, photometric = raw
+    rows, columns, samples, allocated, stored, high = (
+        int.from_bytes(value, order) if value is not None and len(value) == 2 else None for value in shorts
+    )
+    if not rows or not columns:
+        return ("no-size", "does not say how many rows and columns it has"), 0
+    if rows * columns > PIXELS_LIMIT:
+        return ("too-large", f"says it has {rows} x {columns} pixels, which is more than is read"), 0
+    if (samples or 1) != 1 or (photometric or b"").strip(b"\0 ") not in (b"MONOCHROME1", b"MONOCHROME2", b""):
+        return ("colour", "is a colour picture, not a scan"), 0
+    if pixel_tag != tag.PIXELS:
+        return None, rows * columns * (32 if pixel_tag == tag.FLOAT_PIXELS else 64)
+    if allocated not in INTEGER_BITS or not stored or stored > allocated:
+        return ("bits", f"stores {stored} of {allocated} bits a pixel, which no scanner's image does"), 0
+    if high not in (stored - 1, None):
+        return ("bits", "keeps its bits in the middle of a word (HighBit is not BitsStored - 1)"), 0
+    return None, rows * columns * allocated
 
 
 def encapsulated_trouble(header: Header) -> tuple[str, str] | None:
@@ -282,8 +297,6 @@ def _plain(value: bytes | None) -> bytes:
 
 def position(raw: bytes) -> Triple | None:
     """Return an ImagePositionPatient, None if it is none."""
-    from medimg.readers._dicom_header import decimals
-
     values = decimals(raw, 3) if raw else None
     if values is None or max(map(abs, values)) > POSITION_LIMIT_MM:
         return None
@@ -293,8 +306,6 @@ def position(raw: bytes) -> Triple | None:
 @lru_cache(maxsize=4096)
 def orientation(raw: bytes) -> Six | None:
     """Return an ImageOrientationPatient as two unit vectors at a right angle, None if it is none."""
-    from medimg.readers._dicom_header import decimals
-
     values = decimals(raw, 6) if raw else None
     if values is None:
         return None
@@ -312,8 +323,6 @@ def orientation(raw: bytes) -> Six | None:
 @lru_cache(maxsize=4096)
 def pixel_spacing(raw: bytes) -> tuple[float, float] | None:
     """Return a PixelSpacing (rows apart, columns apart), None if it is none."""
-    from medimg.readers._dicom_header import decimals
-
     values = decimals(raw, 2) if raw else None
     low, high = SPACING_LIMITS_MM
     if values is None or min(values) < low or max(values) > high:

@@ -6,21 +6,22 @@ import math
 import os
 import struct
 import zlib
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medimg.readers import _dicom_tags as tag
+from medimg.readers._walk import FIRST_BYTES, last_look, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Unpack = Callable[[bytes, int], tuple[Any, ...]]
 
-FIRST_BYTES = 8192  # holds the header of nearly every single-frame image
 HEADER_LIMIT = 256 << 20  # bytes of header; enhanced objects of 10,000 frames have some 20 MiB
 STEPS_LIMIT = 3_000_000  # elements looked at within sequences of undefined length; a few seconds
 NESTING_LIMIT = 32  # sequences within sequences; real objects have under 10
-INFLATED_LIMIT = 1 << 30  # bytes a deflated file may become
+INFLATED_LIMIT = 1 << 29  # bytes a deflated file may become
 LONG_FORM = frozenset((b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b"UN", b"UR", b"UT", b"SV", b"UV"))
 SHORT_FORM = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
 UNDEFINED = 0xFFFFFFFF
@@ -48,10 +49,10 @@ class _NeedMoreError(Exception):
 class Header:
     """What a walk found: wanted attributes as raw bytes, and where the pixels are.
 
-    `size` is the file's (or `content`'s) length, `extent` how much of it was read; `pixel_offset` is None if there is no pixel data. `content` is the inflated data set of a deflated file (offsets count in it), else None.
+    `size` is the file's (or `content`'s) length; `pixel_offset` is None if there is no pixel data. `content` is the inflated data set of a deflated file (offsets count in it), else None.
     """
 
-    __slots__ = ("big", "content", "extent", "file", "path", "pixel_length", "pixel_offset", "pixel_tag", "size", "syntax", "tags")
+    __slots__ = ("big", "content", "file", "path", "pixel_length", "pixel_offset", "pixel_tag", "size", "syntax", "tags")
 
     def __init__(self, path: str, syntax: str) -> None:
         self.path, self.syntax, self.big = path, syntax, syntax == tag.EXPLICIT_BIG
@@ -60,14 +61,13 @@ class Header:
         self.pixel_length = 0
         self.pixel_tag = 0
         self.size = 0
-        self.extent = 0
         self.file = Path(".")
         self.content: bytes | None = None
 
     def text(self, key: int) -> str:
         """Return a text attribute, "" if it is absent; only for attributes without patient data."""
         raw = self.tags.get(key)
-        return raw.rstrip(b"\0 ").lstrip(b" ").decode("ascii", "replace") if raw else ""
+        return _text(raw) if raw else ""
 
     def integer(self, key: int) -> int | None:
         """Return an unsigned short, None if it is absent or has another size."""
@@ -93,6 +93,12 @@ class Header:
         return values[0] if values else None
 
 
+@lru_cache(maxsize=1024)
+def _text(raw: bytes) -> str:
+    return raw.rstrip(b"\0 ").lstrip(b" ").decode("ascii", "replace")
+
+
+@lru_cache(maxsize=1024)
 def decimals(raw: bytes, count: int) -> tuple[float, ...] | None:
     """Parse a decimal string: exactly `count` finite numbers, a comma or a letter is no number."""
     parts = raw.split(b"\\")
@@ -126,43 +132,42 @@ def read_header(path: str | Path) -> Header:
         OSError: it cannot be read.
     """
     name = os.fspath(path)
-    handle = os.open(name, os.O_RDONLY | os.O_NONBLOCK)
+    state, head = last_look(name)
+    handle, count = -1, FIRST_BYTES
     try:
-        status = os.fstat(handle)
-        state = (status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev)
+        if not state:
+            handle = os.open(name, os.O_RDONLY | os.O_NONBLOCK)
+            state = state_of(handle)
         known = _remembered.get(name)
         if known is not None and known[0] == state:
             return known[1]
-        header = _read_header(handle, name, status.st_size)
-        header.file = path if isinstance(path, Path) else Path(name)
+        size = state[0]
+        while True:
+            if not head:
+                handle = os.open(name, os.O_RDONLY | os.O_NONBLOCK) if handle < 0 else handle
+                head = os.pread(handle, count, 0)
+            try:
+                header = _walk_file(name, head, size)
+                break
+            except _NeedMoreError as more:
+                if more.upto > size or len(head) >= size:
+                    raise NotDicomError("it ends in the middle of its header") from None
+                if more.upto > HEADER_LIMIT or len(head) >= HEADER_LIMIT:
+                    raise NotDicomError(f"its header is longer than {HEADER_LIMIT >> 20} MiB") from None
+                count, head = max(8 * len(head), more.upto + FIRST_BYTES), b""
     finally:
-        os.close(handle)
-    if header.content is None and header.extent <= FIRST_BYTES:
+        if handle >= 0:
+            os.close(handle)
+    header.size = size if header.content is None else len(header.content)
+    header.file = path if isinstance(path, Path) else Path(name)
+    if header.content is None and len(head) <= FIRST_BYTES:
         if len(_remembered) >= REMEMBERED:
             _remembered.clear()
         _remembered[name] = (state, header)
     return header
 
 
-def _read_header(handle: int, path: str, size: int) -> Header:
-    count = FIRST_BYTES
-    while True:
-        head = os.pread(handle, count, 0)
-        try:
-            header = _walk_file(handle, path, head, size)
-        except _NeedMoreError as more:
-            if more.upto > size or len(head) >= size:
-                raise NotDicomError("it ends in the middle of its header") from None
-            if more.upto > HEADER_LIMIT or len(head) >= HEADER_LIMIT:
-                raise NotDicomError(f"its header is longer than {HEADER_LIMIT >> 20} MiB") from None
-            count = max(8 * count, more.upto + FIRST_BYTES)
-            continue
-        header.size = size if header.content is None else len(header.content)
-        header.extent = len(head)
-        return header
-
-
-def _walk_file(handle: int, path: str, head: bytes, size: int) -> Header:
+def _walk_file(path: str, head: bytes, size: int) -> Header:
     if head[128:132] == b"DICM":
         syntax, start = _meta(head, 132)
     elif head[:2] == b"\x02\0":
@@ -173,7 +178,7 @@ def _walk_file(handle: int, path: str, head: bytes, size: int) -> Header:
         raise _NeedMoreError(start + 8) if len(head) < size else NotDicomError("it holds no data set")
     if syntax == tag.DEFLATED_LITTLE:
         header = Header(path, syntax)
-        header.content = head = _inflate(os.pread(handle, size - start, start))
+        header.content = head = _inflate(path, start)
         size, start = len(head), 0
     else:
         if not syntax:
@@ -287,7 +292,10 @@ def _skip_sequence(head: bytes, pos: int, explicit: bool, short: Unpack, long: U
     return pos
 
 
-def _inflate(packed: bytes) -> bytes:
+def _inflate(path: str, start: int) -> bytes:
+    with open(path, "rb") as file:
+        file.seek(start)
+        packed = file.read(INFLATED_LIMIT)
     engine = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         content = engine.decompress(packed, INFLATED_LIMIT)

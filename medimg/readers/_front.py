@@ -13,6 +13,8 @@ from medimg.readers._walk import find_files, read_head
 from medimg.values import Hazard, Series, Skipped, Study
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from medimg.readers._protocol import Reader
     from medimg.values import Volume
 
@@ -41,22 +43,28 @@ def scan(*paths: str | Path) -> tuple[tuple[Study, ...], tuple[Skipped, ...]]:
     """
     found = find_files(paths)
     readers = {name: registry.load(ROOM, name, option="reader") for name in registry.names(ROOM)}
-    claimed: dict[str, list[Path]] = {name: [] for name in readers}
     skipped = list(found.skipped)
-    for path, shown in found.names.items():
-        try:
-            head = read_head(path)
-        except OSError as error:
-            skipped.append(Skipped(what=shown, reason=f"cannot be opened: {error.strerror}"))
-            continue
-        owner = next((name for name, reader in readers.items() if head and reader.claims(head)), None)
-        if owner:
-            claimed[owner].append(Path(path))
-        else:
-            skipped.append(Skipped(what=shown, reason=_not_an_image(head)))
+    claimed: dict[str, list[Path]] = {name: [] for name in readers}
     series: list[Series] = []
-    for name, files in claimed.items():
-        for item in readers[name].scan(files) if files else ():
+
+    def sniffed(own: str) -> Iterator[Path]:
+        """Yield the files of one format as they are looked at, and keep the others' for later: a file of it is opened once."""
+        for path, shown in found.names.items():
+            try:
+                head = read_head(path)
+            except OSError as error:
+                skipped.append(Skipped(what=shown, reason=f"cannot be opened: {error.strerror}"))
+                continue
+            owner = next((name for name, reader in readers.items() if head and reader.claims(head)), None)
+            if owner == own:
+                yield Path(path)
+            elif owner:
+                claimed[owner].append(Path(path))
+            else:
+                skipped.append(Skipped(what=shown, reason=_not_an_image(head)))
+
+    for number, (name, reader) in enumerate(readers.items()):
+        for item in reader.scan(claimed[name] if number else sniffed(name)):
             if isinstance(item, Skipped):
                 skipped.append(replace(item, what=found.names.get(item.what, item.what)))
             else:

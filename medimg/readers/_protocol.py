@@ -19,7 +19,7 @@ class Reader(Protocol):
     """
 
     def claims(self, head: bytes) -> bool:
-        """Say whether a file that begins with `head` (up to 4 KiB, inflated if the file is gzip) is of this format."""
+        """Say whether a file that begins with `head` (up to 8 KiB, inflated if the file is gzip) is of this format."""
 
     def scan(self, paths: Iterable[Path]) -> Iterator[Series | Skipped]:
         """Describe what the files hold from their headers alone. Raises nothing for a file that is not sound."""

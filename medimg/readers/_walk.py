@@ -15,11 +15,12 @@ from medimg.values import Skipped
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-HEAD_BYTES = 4096  # every magic of every format lies within; one page
+FIRST_BYTES = 8192  # every magic of every format lies within, and the whole header of nearly every DICOM image
 DEPTH_LIMIT = 64  # folders within folders; deeper is a loop of mounts or an attack
 FILES_LIMIT = 2_000_000  # of one call; beyond it the user gave the wrong folder
 
 KINDS = ((stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))
+_last: tuple[str, tuple[int, ...], bytes] = ("", (), b"")
 
 
 @dataclass
@@ -112,17 +113,31 @@ def read_head(path: str) -> bytes:
     Raises:
         OSError: it cannot be read.
     """
+    global _last
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     try:
-        head = os.pread(handle, HEAD_BYTES, 0)
+        head = os.pread(handle, FIRST_BYTES, 0)
+        _last = (path, state_of(handle), head)
     finally:
         os.close(handle)
     if head[:2] != b"\x1f\x8b":
         return head
     try:
-        return zlib.decompressobj(31).decompress(head, HEAD_BYTES)
+        return zlib.decompressobj(31).decompress(head, FIRST_BYTES)
     except zlib.error:
         return b""
+
+
+def last_look(path: str) -> tuple[tuple[int, ...], bytes]:
+    """Return state and first bytes of a file if it is the very last that `read_head` read; it need not be opened twice then."""
+    known, state, head = _last
+    return (state, head) if known == path else ((), b"")
+
+
+def state_of(handle: int) -> tuple[int, ...]:
+    """Return what changes when a file does: size, time, number, device."""
+    status = os.fstat(handle)
+    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev
 
 
 def printable(name: str) -> str:
