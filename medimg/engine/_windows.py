@@ -31,7 +31,9 @@ def starts(size: int, *, window: int, margin: int) -> list[tuple[int, int, int]]
     return [(int(start), low, high) for start, low, high in zip(first, cuts[:-1], cuts[1:], strict=True)]
 
 
-def windows(shape: tuple[int, int, int], *, window: int, margin: int) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...], tuple[slice, ...]]]:
+def windows(
+    shape: tuple[int, int, int], *, window: int, margin: int
+) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...], tuple[slice, ...]]]:
     """Give for each window what to read, what of the result to keep, and where that lies in the volume."""
     axes = [starts(size, window=window, margin=margin) for size in shape]
     for z in axes[0]:

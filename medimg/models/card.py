@@ -114,7 +114,13 @@ class ModelCard:
             "training": self.training,
             "input": {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self.input).items()},
             "stages": [
-                {"task": stage.task, "network": stage.network, "threshold": stage.threshold, "why": stage.why, "sha256": stage.weights_sha256}
+                {
+                    "task": stage.task,
+                    "network": stage.network,
+                    "threshold": stage.threshold,
+                    "why": stage.why,
+                    "sha256": stage.weights_sha256,
+                }
                 for stage in self.stages
             ],
             "evidence": self.evidence,
@@ -131,11 +137,15 @@ def read_card(path: Path) -> ModelCard:
         with path.open("rb") as file:
             return _card(tomllib.load(file))
     except OSError as error:
-        raise ModelError(f"The model's card {path.name} cannot be read: {error.strerror}. Install medimg again, or give a model's folder.") from error
+        raise ModelError(
+            f"The model's card {path.name} cannot be read: {error.strerror}. Install medimg again, or give a model's folder."
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise ModelError(f"The model's card is not TOML: {error}. Correct it, or install the model again.") from error
     except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"The model's card lacks a sound field: {error}. Compare it with a packaged one: medimg models show.") from error
+        raise ModelError(
+            f"The model's card lacks a sound field: {error}. Compare it with a packaged one: medimg models show."
+        ) from error
 
 
 def _card(fields: dict[str, Any]) -> ModelCard:

@@ -21,7 +21,9 @@ def fit(card: ModelCard, series: Series, *, modality: str = "") -> str:
     """
     limits = card.input
     if not series.is_readable or series.grid is None:
-        return next((hazard.sentence for hazard in series.hazards if hazard.verdict == series.verdict), "It cannot be read as a volume.")
+        return next(
+            (hazard.sentence for hazard in series.hazards if hazard.verdict == series.verdict), "It cannot be read as a volume."
+        )
     known = series.modality or modality
     if known and known != limits.modality:
         return f"It is {known}, and {card.name} reads {limits.modality}."

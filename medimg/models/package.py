@@ -37,11 +37,18 @@ class ModelPackage:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise ModelError(f"The weights {path.name} of {self.card.name} cannot be read: {error.strerror}. {REMEDY}.") from error
+            raise ModelError(
+                f"The weights {path.name} of {self.card.name} cannot be read: {error.strerror}. {REMEDY}."
+            ) from error
         if sha256(content).hexdigest() != stage.weights_sha256:
-            raise ModelError(f"The weights {path.name} of {self.card.name} are damaged or not those of its card (SHA-256 differs). {REMEDY}.")
+            raise ModelError(
+                f"The weights {path.name} of {self.card.name} are damaged or not those of its card (SHA-256 differs). {REMEDY}."
+            )
         try:
-            return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in safetensors.torch.load(content).items()}
+            return {
+                name: tensor.float() if tensor.is_floating_point() else tensor
+                for name, tensor in safetensors.torch.load(content).items()
+            }
         except Exception as error:  # noqa: BLE001 - safetensors raises its own and several built-in errors for a damaged header
             raise ModelError(f"The weights {path.name} of {self.card.name} are not safetensors: {error}. {REMEDY}.") from error
 
@@ -80,7 +87,9 @@ def load_package(name: str | Path) -> ModelPackage:
     given = Path(name)
     if given.name != str(name) or given.is_dir():
         if not (given / CARD_FILE).is_file():
-            raise ModelError(f"{given.name} is not a model package: it holds no {CARD_FILE}. Give a packaged model's name: {', '.join(names())}.")
+            raise ModelError(
+                f"{given.name} is not a model package: it holds no {CARD_FILE}. Give a packaged model's name: {', '.join(names())}."
+            )
         return ModelPackage(read_card(given / CARD_FILE), given)
     if str(name) not in names():
         raise OptionError.unknown("model", str(name), names())

@@ -89,13 +89,20 @@ def infer(
         many = len(choice.taken) > 1
         for one in choice.taken:
             try:
-                result = _run(one, study, loaded, choice.others, modality=modality or "", explain=explain, identify=identify, tell=tell)
+                result = _run(
+                    one, study, loaded, choice.others, modality=modality or "", explain=explain, identify=identify, tell=tell
+                )
             except UnsuitableScanError as error:
                 unfit.append(Skipped(what=one.name, reason=str(error)))
                 continue
             except MedimgError as error:
                 result = StudyResult(
-                    name=study.name, series=one, provenance=_provenance(loaded, explain), other_series=choice.others, error=str(error), exit_code=error.exit_code
+                    name=study.name,
+                    series=one,
+                    provenance=_provenance(loaded, explain),
+                    other_series=choice.others,
+                    error=str(error),
+                    exit_code=error.exit_code,
                 )
             if output is not None and not result.error:
                 folder = Path(output) / (f"{study.name}_{one.name}" if many else study.name)
@@ -117,11 +124,21 @@ def nothing_found(paths: tuple[str | Path, ...], skipped: tuple[Skipped, ...]) -
         return ScanError(f"{missing[0]} does not exist. Give the path of a scan: a file or a folder.")
     if not skipped:
         return ScanError(f"{names} holds no files. Give a folder with a DICOM series, or a NIfTI, NRRD or MHA file.")
-    return ScanError(f"{names} holds no scan that can be read ({skipped[0].what}: {skipped[0].reason}). Give a folder with a DICOM series, or a NIfTI, NRRD or MHA file.")
+    return ScanError(
+        f"{names} holds no scan that can be read ({skipped[0].what}: {skipped[0].reason}). Give a folder with a DICOM series, or a NIfTI, NRRD or MHA file."
+    )
 
 
 def _run(
-    series: Series, study: Study, model: Model, others: tuple[Skipped, ...], *, modality: str, explain: str, identify: bool, tell: Progress
+    series: Series,
+    study: Study,
+    model: Model,
+    others: tuple[Skipped, ...],
+    *,
+    modality: str,
+    explain: str,
+    identify: bool,
+    tell: Progress,
 ) -> StudyResult:
     seconds: dict[str, float] = {}
     start = time.perf_counter()
@@ -131,7 +148,8 @@ def _run(
     prediction = model(volume, progress=tell)
     seconds |= prediction.seconds
     findings = tuple(
-        replace(finding, tracking_uid=uid_from(series.series_uid or series.name, finding.tracking_uid)) for finding in prediction.findings
+        replace(finding, tracking_uid=uid_from(series.series_uid or series.name, finding.tracking_uid))
+        for finding in prediction.findings
     )
     prediction = replace(prediction, findings=findings)
     start = time.perf_counter()
@@ -195,4 +213,6 @@ def _check_ours(folder: Path) -> None:
     except (OSError, ValueError, AttributeError):
         schema = ""
     if not schema.startswith("medimg."):
-        raise WriteError(f"{folder.name} exists and is not a result of medimg, so it is not replaced. Give another --output, or move it away.")
+        raise WriteError(
+            f"{folder.name} exists and is not a result of medimg, so it is not replaced. Give another --output, or move it away."
+        )

@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 class Method(Protocol):
     """A saliency method."""
 
-    def explain(self, model: Model, volume: Volume, finding: Finding, *, target: str = ..., center_mm: tuple[float, float, float] | None = ...) -> Heatmap:
+    def explain(
+        self,
+        model: Model,
+        volume: Volume,
+        finding: Finding,
+        *,
+        target: str = ...,
+        center_mm: tuple[float, float, float] | None = ...,
+    ) -> Heatmap:
         """Return where the evidence for the score `target` of `finding` lies."""
         ...

@@ -48,7 +48,9 @@ class Grid:
             raise GeometryError(f"A grid of {shape} has no voxels. Give slices, rows and columns, each at least 1.")
         affine = np.array(self.affine, dtype=np.float64)
         if affine.shape != (4, 4) or not np.isfinite(affine).all() or not np.array_equal(affine[3], (0, 0, 0, 1)):
-            raise GeometryError("The affine of a grid is not 4 x 4, finite, with a last row of 0 0 0 1. Check the file's geometry.")
+            raise GeometryError(
+                "The affine of a grid is not 4 x 4, finite, with a last row of 0 0 0 1. Check the file's geometry."
+            )
         lengths = np.linalg.norm(affine[:3, :3], axis=0)
         if lengths.min() <= 0 or abs(np.linalg.det(affine[:3, :3])) < 1e-6 * lengths.prod():
             raise GeometryError("The axes of a grid lie in one plane, so it has no volume. Check the file's geometry.")

@@ -41,7 +41,9 @@ class Mask:
                 raise GeometryError("A mask holds whole labels of 0 to 65535. Round or threshold the array first.")
             array = array.astype(np.uint16 if array.size and array.max() > 255 else np.uint8)
         if array.shape != self.grid.shape:
-            raise GeometryError(f"A mask of {array.shape} does not fit a grid of {self.grid.shape}. Give the grid of this very array.")
+            raise GeometryError(
+                f"A mask of {array.shape} does not fit a grid of {self.grid.shape}. Give the grid of this very array."
+            )
         view = array.view()
         view.setflags(write=False)
         object.__setattr__(self, "array", view)

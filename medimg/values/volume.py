@@ -41,7 +41,9 @@ class Volume:
             exact = np.issubdtype(array.dtype, np.integer) and _fits_int16(array)
             array = array.astype(np.int16 if exact or array.dtype == bool else np.float32)
         if array.shape != self.grid.shape:
-            raise GeometryError(f"An array of {array.shape} does not fit a grid of {self.grid.shape}. Give the grid of this very array.")
+            raise GeometryError(
+                f"An array of {array.shape} does not fit a grid of {self.grid.shape}. Give the grid of this very array."
+            )
         view = array.view()
         view.setflags(write=False)
         object.__setattr__(self, "array", view)

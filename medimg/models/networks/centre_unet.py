@@ -40,8 +40,6 @@ class CentreUNet(nn.Module):
         return self.unet(torch.clamp(hu, self.low_hu, self.high_hu).sub(middle).div(half))
 
 
-def build(
-    *, channels: Sequence[int] = (32, 64, 96, 128), window_hu: Sequence[float] = (-1000, 400)
-) -> nn.Module:
+def build(*, channels: Sequence[int] = (32, 64, 96, 128), window_hu: Sequence[float] = (-1000, 400)) -> nn.Module:
     """Build the network; the sides of a window must be a multiple of 2 ** (len(channels) - 1)."""
     return CentreUNet(channels=channels, window_hu=window_hu)
