@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 RANGE_HU = (-1000.0, 300.0)  # bone would hide the lung behind it
 FINEST_MM = 1.0  # voxels are thinned to about this before they are summed
 SPREAD = (2.0, 99.5)
+MANY = 12  # rings from here on are small, so that they stay apart
 LEAST_SHARE = 3  # the shorter side of the picture is at least this part of the longer one
 
 
@@ -51,14 +52,14 @@ def draw_overview(volume: Volume, points_mm: Sequence[tuple[str, tuple[float, fl
     left, top = ((whole - part) // 2 for whole, part in zip(canvas, thin.size, strict=True))
     image.paste(thin, (left, top))
     draw = ImageDraw.Draw(image)
-    size = max(13, size_px // 26)
+    size, ring = max(13, size_px // 26), 9 if len(points_mm) <= MANY else 6
     for name, point in points_mm:
         index = grid.to_index(point)
         y, x = ((index[axis] + 0.5) / grid.shape[axis] for axis in (upright, across))
         x, y = left + (1 - x if flip_across else x) * width_px, top + (1 - y if flip_up else y) * height_px
         for ink, thick in (((0, 0, 0), 4), (_paint.OUTLINE, 2)):
-            draw.ellipse([x - 9, y - 9, x + 9, y + 9], outline=ink, width=thick)
-        _paint.write(draw, (x + 12, y), name, size=size, anchor="lm", ink=_paint.OUTLINE)
+            draw.ellipse([x - ring, y - ring, x + ring, y + ring], outline=ink, width=thick)
+        _paint.write(draw, (x + ring + 3, y), name, size=size * ring // 9, anchor="lm", ink=_paint.OUTLINE)
     right = grid.directions[:, across] * (-1 if flip_across else 1)
     down = grid.directions[:, upright] * (-1 if flip_up else 1)
     _paint.sides(image, (side(-right), side(right), side(-down), side(down)), size=size)

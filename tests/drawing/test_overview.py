@@ -33,3 +33,12 @@ def test_a_ring_is_drawn_around_the_ball_it_names(directions):
     white = np.argwhere((image > 150).all(axis=-1)[30:270, 30:270]) + 30
     assert ring.mean(axis=0) == pytest.approx(white.mean(axis=0), abs=4)
     assert ring.mean(axis=0)[::-1] == pytest.approx((150 + 30 * 2.5, 150 - 36 * 2.5), abs=4)
+
+
+def test_a_slab_of_a_few_slices_is_not_hidden_by_its_letters():
+    from PIL import Image
+
+    grid = grid_of(shape=(5, 60, 60), spacing_mm=(2, 2, 2), center=(0, 0, 0))
+    volume = Volume(array=np.zeros(grid.shape, dtype=np.int16), grid=grid, unit="HU")
+    image = Image.open(io.BytesIO(draw_overview(volume, [("1", (0, 0, 0))], size_px=300)))
+    assert image.size == (300, 100)
