@@ -19,7 +19,7 @@ REMEDY = "Free some space or give another --output folder that you may write to"
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a path beside `path` to write to; it takes the place of `path` when the block ends well, and vanishes when it does not.
+    """Give a path beside `path` to write to; it replaces `path` when the block ends well, and vanishes when it does not.
 
     Raises:
         WriteError: the folder cannot be written, the disk is full.
@@ -43,7 +43,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder beside `path` to fill; it takes the place of `path` when the block ends well, and vanishes when it does not.
+    """Give an empty folder beside `path` to fill; it replaces `path` when the block ends well, and vanishes when it does not.
 
     The caller has made sure that what lies at `path` may be replaced.
 

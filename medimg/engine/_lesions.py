@@ -44,7 +44,7 @@ def describe(
     device: str,
     flips: tuple[tuple[int, ...], ...] = FLIPS,
 ) -> list[Lesion]:
-    """Outline and rate the lesion at each place (LPS point, peak height); mean over `flips`, with the spread of the logits over them."""
+    """Outline and rate the lesion at each place (LPS point, peak height): the mean over `flips`, and the spread of the logits."""
     import torch
 
     lesions: list[Lesion] = []

@@ -16,8 +16,8 @@ DERIVED_IMAGES = ("LOCALIZER", "SECONDARY", "SCREEN SAVE", "MIP", "MINIP", "REFO
 def fit(card: ModelCard, series: Series, *, modality: str = "") -> str:
     """Return "" if the headers of `series` are within the card's limits, else the reason in one sentence.
 
-    A series without a modality (NIfTI and the like) passes here: its voxels decide. BodyPartExamined may exclude a series, it never
-    admits one. `modality` is what the user says and stands in for a missing header, not against one.
+    A series without a modality (NIfTI and the like) passes here: its voxels decide. BodyPartExamined may exclude a series, it
+    never admits one. `modality` is what the user says and stands in for a missing header, not against one.
     """
     limits = card.input
     if not series.is_readable or series.grid is None:

@@ -49,7 +49,7 @@ class ModelPackage:
                 name: tensor.float() if tensor.is_floating_point() else tensor
                 for name, tensor in safetensors.torch.load(content).items()
             }
-        except Exception as error:  # noqa: BLE001 - safetensors raises its own and several built-in errors for a damaged header
+        except Exception as error:
             raise ModelError(f"The weights {path.name} of {self.card.name} are not safetensors: {error}. {REMEDY}.") from error
 
     def network(self, stage: Stage) -> nn.Module:
@@ -88,7 +88,7 @@ def load_package(name: str | Path) -> ModelPackage:
     if given.name != str(name) or given.is_dir():
         if not (given / CARD_FILE).is_file():
             raise ModelError(
-                f"{given.name} is not a model package: it holds no {CARD_FILE}. Give a packaged model's name: {', '.join(names())}."
+                f"{given.name} is no model package: it holds no {CARD_FILE}. Give a packaged model's name: {', '.join(names())}."
             )
         return ModelPackage(read_card(given / CARD_FILE), given)
     if str(name) not in names():

@@ -35,7 +35,7 @@ class Choice:
 
 
 def choose(card: ModelCard, study: Study, *, modality: str = "", wanted: str | None = None, take_all: bool = False) -> Choice:
-    """Choose the series of a study that fit `card`; by `RULE` one of each acquisition, unless `take_all`, or `wanted` names one."""
+    """Choose the series of a study that fit `card`: by `RULE` one of each acquisition, all of them, or the one `wanted`."""
     taken: list[Series] = []
     others: list[Skipped] = []
     groups: dict[str, list[Series]] = defaultdict(list)
@@ -83,7 +83,7 @@ def is_sharp(kernel: str) -> bool:
 
 
 def _spacing_mm(series: Series) -> float:
-    assert series.grid is not None  # noqa: S101 - fit() let only readable series through
+    assert series.grid is not None  # fit() let only readable series through
     return series.grid.spacing_mm[int(np.argmax(np.abs(series.grid.directions[2])))]
 
 
@@ -96,5 +96,6 @@ def _why_not(series: Series, best: Series) -> str:
     if is_sharp(series.kernel) and not is_sharp(best.kernel):
         return f"Its kernel {series.kernel} is sharp; {best.name} is the soft reconstruction of the same acquisition."
     if _spacing_mm(series) > _spacing_mm(best) + 0.005:
-        return f"Its slices are {_spacing_mm(series):.3g} mm apart; those of {best.name}, of the same acquisition, {_spacing_mm(best):.3g} mm."
+        mine, theirs = _spacing_mm(series), _spacing_mm(best)
+        return f"Its slices are {mine:.3g} mm apart; those of {best.name}, of the same acquisition, {theirs:.3g} mm."
     return f"It is of the same acquisition as {best.name}, and no better."

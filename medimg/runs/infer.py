@@ -110,7 +110,8 @@ def infer(
             results.append(replace(result, volume=None))
     if not results:
         raise UnsuitableScanError(
-            f"{loaded.card.name} was made for none of the {len(unfit)} series found. {unfit[0].what}: {unfit[0].reason} See them all: medimg inspect."
+            f"{loaded.card.name} was made for none of the {len(unfit)} series found. {unfit[0].what}: {unfit[0].reason} "
+            "See them all: medimg inspect."
         )
     seconds = {"scan": scanned - start, "total": time.perf_counter() - start}
     return RunResult(studies=tuple(results), skipped=(*skipped, *unfit), seconds=seconds)
@@ -125,7 +126,8 @@ def nothing_found(paths: tuple[str | Path, ...], skipped: tuple[Skipped, ...]) -
     if not skipped:
         return ScanError(f"{names} holds no files. Give a folder with a DICOM series, or a NIfTI, NRRD or MHA file.")
     return ScanError(
-        f"{names} holds no scan that can be read ({skipped[0].what}: {skipped[0].reason}). Give a folder with a DICOM series, or a NIfTI, NRRD or MHA file."
+        f"{names} holds no scan that can be read ({skipped[0].what}: {skipped[0].reason}). "
+        "Give a folder with a DICOM series, or a NIfTI, NRRD or MHA file."
     )
 
 

@@ -1,4 +1,4 @@
-"""`python -m medimg.training evaluate DATA`: the figures of a model's card, again. `... detect|outline|package DATA`: how it was made."""
+"""`python -m medimg.training evaluate DATA`: a card's figures again. `... detect|outline|package DATA`: how a model was made."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ def augment(
 ) -> tuple[NDArray[np.float32], list[NDArray]]:
     """Return a crop (slice, row, column) and the maps that belong to it, changed at random.
 
-    Flips along every axis and an exchange of rows and columns move crop and maps together; the values alone get thicker slices (2 to 4
-    mm, one crop in four), a gain of 5 % and an offset of 25 HU at most, and noise of 5 to 45 HU (one crop in two).
+    Flips along every axis and an exchange of rows and columns move crop and maps together; the values alone get thicker slices (2
+    to 4 mm, one crop in four), a gain of 5 % and an offset of 25 HU at most, and noise of 5 to 45 HU (one crop in two).
     """
     crop: NDArray = hu
     for axis in range(3):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Callable
+    from pathlib import Path
 
     from torch import Tensor, nn
 
@@ -87,7 +87,7 @@ def train(
         rate.step()
         average.update(network)
         step += 1
-        sums = {name: sums.get(name, 0.0) + float(value) for name, value in parts.items()}
+        sums = {name: sums.get(name, 0.0) + float(value.detach()) for name, value in parts.items()}
         if step % tell_every == 0:
             means = "  ".join(f"{name} {value / tell_every:.4f}" for name, value in sums.items())
             tell(f"step {step} of {schedule.steps}  {time.monotonic() - begun:.0f} s  {means}")

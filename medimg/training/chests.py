@@ -1,6 +1,7 @@
 """Read a folder of whole chest CT scans: NAME/info.json, NAME/volume.npy.xz and one `lesions.csv` with every reader's mark.
 
-The voxels are two-dimensional differences of (HU + 1024) / hu_step in two bytes, low byte plane first. Nothing in the folder is executed.
+The voxels are two-dimensional differences of (HU + 1024) / hu_step in two bytes, low byte plane first. Nothing in the folder is
+executed.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ AIR_HU = -1024
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """A reader's mark: LPS point, diameter (None for a point), kind as in lesions.csv; only `TARGET` counts as a miss or a hit."""
+    """A reader's mark: LPS point, diameter (None for a point), kind as in lesions.csv; only `TARGET` is a miss or a hit."""
 
     kind: str
     center_mm: tuple[float, float, float]

@@ -121,7 +121,7 @@ def peak_map(
 
 
 def detector_loss(network: torch.nn.Module, batch: tuple[torch.Tensor, ...]) -> dict[str, torch.Tensor]:
-    """Return the parts of the loss: quality focal loss of the peak map (Li et al. 2020), cross-entropy and Dice of the outline."""
+    """Return the loss's parts: quality focal loss of the peak map (Li et al. 2020), cross-entropy and Dice of the outline."""
     import torch
     from torch.nn import functional
 

@@ -26,8 +26,8 @@ RESAMPLES = 1000
 def evaluate_chests(model: Model, chests: Iterable[Chest]) -> list[dict[str, Any]]:
     """Return per scan the targets found and the other findings, by LUNA16's rule.
 
-    A target is found if a finding's centre is nearer to it than its radius. A finding on another reader's mark (1 or 2 readers, below 3
-    mm, non-nodule) is neither hit nor false; `others` counts the rest.
+    A target is found if a finding's centre is nearer to it than its radius. A finding on another reader's mark (1 or 2 readers,
+    below 3 mm, non-nodule) is neither hit nor false; `others` counts the rest.
     """
     lines = []
     for chest in chests:

@@ -86,7 +86,7 @@ class Crops:
 
 
 def soft_ratings(cubes: Cubes) -> NDArray[np.float32]:
-    """Return the readers' mean suspicion, texture and calcification, each scaled to 0..1 (LIDC: 1-5, 1-5, 6 is absent, 3 solid)."""
+    """Return the readers' mean suspicion, texture and calcification, scaled to 0..1 (LIDC: 1-5, 1-5, 6 is absent, 3 solid)."""
     suspicion = (cubes.numbers("malignancy_mean") - 1) / 4
     texture = (cubes.numbers("texture_mean") - 1) / 4
     calcification = np.clip((6 - cubes.numbers("calcification_mean")) / 3, 0, 1)
@@ -94,7 +94,7 @@ def soft_ratings(cubes: Cubes) -> NDArray[np.float32]:
 
 
 def outline_loss(network: torch.nn.Module, batch: tuple[torch.Tensor, ...]) -> dict[str, torch.Tensor]:
-    """Return the parts of the loss: Dice of the nodules, cross-entropy of outline, nodule or not, and of the readers' mean ratings."""
+    """Return the loss's parts: Dice of the nodules, cross-entropy of outline, nodule or not, and the readers' mean ratings."""
     import torch
     from torch.nn import functional
 

@@ -34,7 +34,8 @@ class Score:
 class Measures:
     """Measured on the outline in patient space (see `medimg.measures`).
 
-    `longest_diameter_mm` is the largest distance within one source slice (RECIST's long axis), `short_diameter_mm` its perpendicular.
+    `longest_diameter_mm` is the largest distance within one source slice (RECIST's long axis), `short_diameter_mm` its
+    perpendicular.
     """
 
     volume_mm3: float
@@ -103,7 +104,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What a model says of one volume: findings, their outlines (label = finding id) on the volume's grid, and what it did not evaluate."""
+    """What a model says of one volume: findings, their outlines (label = finding id) on its grid, and what was not evaluated."""
 
     findings: tuple[Finding, ...]
     mask: Mask

@@ -24,9 +24,9 @@ class Grid:
 
     Args:
         shape: number of slices, rows, columns.
-        affine: 4 x 4, takes an index (slice, row, column, 1) to **LPS millimetres** (x, y, z, 1). Columns 0..2 are the step of one
-            slice, one row (down), one column (right). A sheared one is legal (a tilted gantry); a step that needs straight axes calls
-            `require_straight`, which refuses it in words.
+        affine: 4 x 4, takes an index (slice, row, column, 1) to **LPS millimetres** (x, y, z, 1). Columns 0..2 are the step of
+            one slice, one row (down), one column (right). A sheared one is legal (a tilted gantry); a step that needs straight
+            axes calls `require_straight`, which refuses it in words.
         frame_of_reference: the UID of the patient's frame, if known; grids of different frames are never equal.
 
     Equal grids are the only proof that two arrays fit.
@@ -158,7 +158,7 @@ class Grid:
         return self._moved(np.eye(3)[:, list(axes)], np.zeros(3), tuple(self.shape[axis] for axis in axes))
 
     def fits(self, other: Grid) -> bool:
-        """Whether both have the same shape and, to `SAME_PLACE_MM`, the same place (the frame of reference where both know it)."""
+        """Whether both have the same shape and, to `SAME_PLACE_MM`, the same place (and the same frame where both know it)."""
         if self.shape != other.shape:
             return False
         frames = {self.frame_of_reference, other.frame_of_reference} - {None}
@@ -169,7 +169,8 @@ class Grid:
         """Refuse two grids that do not fit; `what` names the second one."""
         if not self.fits(other):
             raise GeometryError(
-                f"{what} lies on another grid ({other.describe()}; the scan is {self.describe()}). Resample it onto the scan's grid first."
+                f"{what} lies on another grid ({other.describe()}; the scan is {self.describe()}). "
+                "Resample it onto the scan's grid first."
             )
 
     def describe(self) -> str:

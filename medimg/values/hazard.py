@@ -35,8 +35,8 @@ class Verdict(StrEnum):
 class Hazard:
     """One thing about a series that could put a result in the wrong place or give it a wrong value.
 
-    `kind` is a short fixed word for programs (`missing-slice`), `sentence` says it to people and names the slice, position or file.
-    `files` are names relative to what the user gave; a sentence never holds patient data.
+    `kind` is a short fixed word for programs (`missing-slice`), `sentence` says it to people and names the slice, position or
+    file. `files` are names relative to what the user gave; a sentence never holds patient data.
     """
 
     kind: str
