@@ -32,7 +32,7 @@ def sample(volume: Volume, grid: Grid) -> NDArray[np.float32]:
 
 
 def sample_array(array: NDArray, source: Grid, target: Grid, *, mode: str) -> NDArray[np.float32]:
-    """Return `array` on `source` at the voxels of `target`, linearly interpolated; `mode` is scipy.ndimage's (nearest, constant: 0)."""
+    """Return `array` on `source` at the voxels of `target`, linearly interpolated; `mode` is scipy.ndimage's."""
     from scipy import ndimage
 
     matrix = np.linalg.inv(source.affine) @ target.affine

@@ -58,8 +58,8 @@ def train(
 ) -> None:
     """Train `network` on what `loss_of` returns (parts of the loss by name, summed), up to `schedule.steps`.
 
-    `checkpoint` is written every `save_every` steps and taken up if it is there; `start_from` gives the first weights. bfloat16 autocast
-    and channels-last memory make a step eight times faster on a CPU than float32 in the default order.
+    `checkpoint` is written every `save_every` steps and taken up if it is there; `start_from` gives the first weights. bfloat16
+    autocast and channels-last memory make a step eight times faster on a CPU than float32 in the default order.
     """
     import torch
 

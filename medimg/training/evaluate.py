@@ -69,8 +69,7 @@ def _mark_of(finding: Finding, marks: tuple[Mark, ...]) -> int | None:
 def evaluate_cubes(model: Model, cubes: Cubes, *, shift_mm: float = 0.0, seed: int = 0) -> dict[str, Any]:
     """Return outline and suspicion figures over nodule cubes, each `[value, low, high]` with 95 % intervals by patient.
 
-    Args:
-        shift_mm: the point that the model is given lies up to this far off the nodule's centre, as a person's click does.
+    The point that the model is given lies up to `shift_mm` off the nodule's centre, as a person's click does.
     """
     from sklearn.metrics import roc_auc_score
 

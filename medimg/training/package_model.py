@@ -11,7 +11,7 @@ from medimg.models.card import CARD_FILE
 
 
 def package_weights(folder: str | Path, checkpoints: dict[str, Path]) -> None:
-    """Write the averaged weights of `checkpoints` (weights file: checkpoint) into a package's folder, their SHA-256 into its card.
+    """Write the averaged weights of `checkpoints` (file name: checkpoint) into a package's folder, their SHA-256 into its card.
 
     Half precision halves the download; over the weights of these networks its rounding moves a logit by less than 0.01.
     """
