@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return PIPE_CLOSED
     except MemoryError:
         return _end("There is not enough memory for this. Close other programs, or use a machine with more.", BUG)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last door: whatever is left becomes one sentence
         if debug:
             _traceback()
         # The message of a foreign error may hold what a file says of a patient: only its kind and place are shown.

@@ -65,7 +65,7 @@ def run_windows(
     import torch
 
     result = np.zeros(array.shape, np.float32)
-    pieces = [piece for piece in windows(array.shape, window=window, margin=margin) if wanted is None or wanted[piece[2]].any()]  # type: ignore[arg-type]
+    pieces = [piece for piece in windows(array.shape, window=window, margin=margin) if wanted is None or wanted[piece[2]].any()]
     with torch.inference_mode():
         for number, (read, keep, place) in enumerate(pieces):
             part = array[read]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,7 +31,7 @@ def sample(volume: Volume, grid: Grid) -> NDArray[np.float32]:
     return sample_array(array, grid_of, grid, mode="nearest")
 
 
-def sample_array(array: NDArray, source: Grid, target: Grid, *, mode: str) -> NDArray[np.float32]:
+def sample_array(array: NDArray[Any], source: Grid, target: Grid, *, mode: str) -> NDArray[np.float32]:
     """Return `array` on `source` at the voxels of `target`, linearly interpolated; `mode` is scipy.ndimage's."""
     from scipy import ndimage
 

@@ -149,11 +149,13 @@ def read_card(path: Path) -> ModelCard:
 
 
 def _card(fields: dict[str, Any]) -> ModelCard:
-    limits = dict(fields.pop("input"))
+    limits: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in fields.pop("input").items()
+    }
     finding = fields.pop("finding")
     site = finding.get("site")
     return ModelCard(
-        input=InputLimits(**{name: tuple(value) if isinstance(value, list) else value for name, value in limits.items()}),
+        input=InputLimits(**limits),
         stages=tuple(_stage(dict(stage)) for stage in fields.pop("stage")),
         finding_kind=Code(*finding["kind"]),
         finding_site=Code(*site) if site else None,

@@ -79,7 +79,7 @@ def is_sharp(kernel: str) -> bool:
     if any(word in name for word in SHARP_WORDS) or name in SHARP_LETTERS:
         return True
     numbered = re.match(r"([A-Z]+)(\d+)", name.replace(" ", ""))
-    return bool(numbered) and int(numbered[2]) > SHARPEST_SOFT_NUMBER.get(numbered[1], 10**6)
+    return numbered is not None and int(numbered[2]) > SHARPEST_SOFT_NUMBER.get(numbered[1], 10**6)
 
 
 def _spacing_mm(series: Series) -> float:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from medimg.engine import Model
-    from medimg.values import Heatmap, Prediction, Series, Study, Volume
+    from medimg.values import Heatmap, Prediction, Provenance, Series, Study, Volume
 
     Progress = Callable[[str, int, int], None]
 
@@ -190,7 +190,7 @@ def _check_method(method: str) -> None:
         raise OptionError.unknown("explain", method, known)
 
 
-def _provenance(model: Model, explain: str):  # noqa: ANN202 - see provenance
+def _provenance(model: Model, explain: str) -> Provenance:
     return provenance(model.card, device=model.device, explain=explain)
 
 

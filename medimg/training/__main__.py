@@ -6,8 +6,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medimg.errors import MedimgError
+
+if TYPE_CHECKING:
+    from medimg.training import Chest, Cubes
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,13 +26,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     try:
-        return globals()[f"_{options.step}"](options)  # type: ignore[no-any-return]
+        return globals()[f"_{options.step}"](options)
     except MedimgError as error:
         print(error, file=sys.stderr)
         return error.exit_code
 
 
-def _training_data(options: argparse.Namespace):  # noqa: ANN202 - a pair of this room's values
+def _training_data(options: argparse.Namespace) -> tuple[Cubes, list[Chest]]:
     from medimg.training import read_chests, read_cubes
 
     options.work.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,14 +13,14 @@ AIR_HU = -1000.0
 
 
 def augment(
-    hu: NDArray[np.int16], maps: list[NDArray], generator: np.random.Generator
-) -> tuple[NDArray[np.float32], list[NDArray]]:
+    hu: NDArray[np.int16], maps: list[NDArray[Any]], generator: np.random.Generator
+) -> tuple[NDArray[np.float32], list[NDArray[Any]]]:
     """Return a crop (slice, row, column) and the maps that belong to it, changed at random.
 
     Flips along every axis and an exchange of rows and columns move crop and maps together; the values alone get thicker slices (2
     to 4 mm, one crop in four), a gain of 5 % and an offset of 25 HU at most, and noise of 5 to 45 HU (one crop in two).
     """
-    crop: NDArray = hu
+    crop: NDArray[Any] = hu
     for axis in range(3):
         if generator.random() < 0.5:
             crop, maps = np.flip(crop, axis), [np.flip(one, axis) for one in maps]
@@ -38,11 +38,10 @@ def augment(
 def _thicker(values: NDArray[np.float32], slices: int) -> NDArray[np.float32]:
     before = slices // 2
     padded = np.pad(values, ((before, slices - 1 - before), (0, 0), (0, 0)), mode="edge")
-    mean: NDArray[np.float32] = sum(padded[step : step + len(values)] for step in range(slices)) / slices
-    return mean
+    return np.mean([padded[step : step + len(values)] for step in range(slices)], axis=0)
 
 
-def cut(array: NDArray, start: NDArray, edge: int, *, pad: int) -> NDArray:
+def cut(array: NDArray[Any], start: NDArray[Any], edge: int, *, pad: int) -> NDArray[Any]:
     """Cut a cube of `edge` voxels at index `start` (from -pad); what lies outside of `array` is its mirror image.
 
     A mirror image is plausible anatomy, where a constant would be an edge that a network learns.

@@ -77,11 +77,12 @@ def train(
         rate.load_state_dict(state["rate"])
         average.weights, average.count, step = state["average"], state["step"], state["step"]
         tell(f"taken up at step {step}")
-    begun, sums = time.monotonic(), {}
+    begun = time.monotonic()
+    sums: dict[str, float] = {}
     while step < schedule.steps:
         parts = loss_of(network)
         optimizer.zero_grad()
-        sum(parts.values(), torch.zeros(())).backward()
+        sum(parts.values(), torch.zeros(())).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP)
         optimizer.step()
         rate.step()

@@ -65,7 +65,7 @@ class Crops:
         lung = np.argwhere(array[::2, ::2, ::2] < LUNG_HU) * 2
         return {"hu": array, "outline": outline, "weight": weight, "peaks": peaks, "lung": lung}
 
-    def of_cube(self) -> tuple[NDArray, ...]:
+    def of_cube(self) -> tuple[NDArray[Any], ...]:
         """Draw a crop of the next nodule's cube."""
         if not self.order:
             self.order = self.generator.permutation(len(self.cubes.rows)).tolist()
@@ -78,7 +78,7 @@ class Crops:
         parts = (self.cubes.hu[number], (self.cubes.mask[number] > 0).astype(np.uint8), heat)
         return (*(cut(part, start, EDGE, pad=PAD) for part in parts), np.ones((EDGE,) * 3, np.uint8))
 
-    def of_chest(self) -> tuple[NDArray, ...]:
+    def of_chest(self) -> tuple[NDArray[Any], ...]:
         """Draw a crop of a whole chest: mostly anywhere in the lungs, one in seven at a nodule."""
         chest = self.chests[self.generator.integers(len(self.chests))]
         near = chest["peaks"] and self.generator.random() < 0.15
@@ -151,7 +151,7 @@ def train_detector(
 
     network = centre_unet.build()
     last = next(module for module in reversed(list(network.modules())) if getattr(module, "bias", None) is not None)
-    torch.nn.init.constant_(last.bias, -4.0)  # nearly every voxel is no centre
+    torch.nn.init.constant_(last.bias, -4.0)  # type: ignore[arg-type]  # nearly every voxel is no centre
     crops = Crops(cubes, chests, seed=seed)
     schedule = Schedule(steps=steps, learning_rate=2e-3, weight_decay=1e-3, seed=seed, save_every=200)
     train(network, lambda net: detector_loss(net, crops.batch()), schedule=schedule, checkpoint=checkpoint, tell=tell)

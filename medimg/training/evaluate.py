@@ -82,11 +82,8 @@ def evaluate_cubes(model: Model, cubes: Cubes, *, shift_mm: float = 0.0, seed: i
         center = cubes.centroids[number] + direction / np.linalg.norm(direction) * generator.uniform(0, shift_mm)
         outline, scores = model.at(volume, tuple(grid.to_mm(np.round(center)).tolist()))
         truth = cubes.mask[number] == 1
-        dice.append(
-            2
-            * np.count_nonzero(outline.array.astype(bool) & truth)
-            / max(np.count_nonzero(outline.array) + np.count_nonzero(truth), 1)
-        )
+        drawn = outline.array > 0
+        dice.append(2 * float((drawn & truth).sum()) / max(float(drawn.sum() + truth.sum()), 1.0))
         volumes.append(np.count_nonzero(outline.array))
         suspicion.append(scores["suspicion"])
     patients = np.array([row["patient_id"] for row in cubes.rows])
@@ -115,7 +112,7 @@ def evaluate_cubes(model: Model, cubes: Cubes, *, shift_mm: float = 0.0, seed: i
     }
 
 
-def interval(statistic: Any, patients: NDArray, *, seed: int = 0) -> list[float]:
+def interval(statistic: Any, patients: NDArray[Any], *, seed: int = 0) -> list[float]:
     """Return a statistic over rows with its 95 % bootstrap interval; patients, not nodules, are drawn again."""
     generator = np.random.default_rng(seed)
     members = [np.flatnonzero(patients == patient) for patient in np.unique(patients)]

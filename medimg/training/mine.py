@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -67,5 +67,5 @@ def _of_chest(network: torch.nn.Module, chest: Chest) -> list[NDArray[np.int16]]
     return crops
 
 
-def _heat(network: torch.nn.Module, array: NDArray) -> NDArray[np.float32]:
+def _heat(network: torch.nn.Module, array: NDArray[Any]) -> NDArray[np.float32]:
     return run_windows(network, array, channel=0, window=WINDOW, margin=MARGIN, device="cpu", background=-1024.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class Crops:
         self.centers = np.round(cubes.centroids).astype(int)
         self.ratings = soft_ratings(cubes)
 
-    def nodule(self) -> tuple[NDArray, NDArray, NDArray, float]:
+    def nodule(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], float]:
         """Draw the next nodule, off the middle by up to `FAR_SHIFT_MM`."""
         if not self.order:
             self.order = self.generator.permutation(len(self.cubes.rows)).tolist()
@@ -51,7 +51,7 @@ class Crops:
         box = tuple(slice(first, first + EDGE) for first in start)
         return self.cubes.hu[number][box], (self.cubes.mask[number][box] == 1).astype(np.uint8), self.ratings[number], 1.0
 
-    def other(self) -> tuple[NDArray, NDArray, NDArray, float]:
+    def other(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], float]:
         """Draw a place that is no nodule."""
         nothing, unrated = np.zeros((EDGE,) * 3, np.uint8), np.full(3, np.nan, np.float32)
         if self.others is not None and len(self.others) and self.generator.random() < 0.8:

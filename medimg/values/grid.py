@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -63,8 +63,8 @@ class Grid:
         cls,
         shape: Sequence[int],
         *,
-        spacing_mm: Sequence[float],
-        origin_mm: Sequence[float] = (0.0, 0.0, 0.0),
+        spacing_mm: Sequence[float] | NDArray[np.floating[Any]],
+        origin_mm: Sequence[float] | NDArray[np.floating[Any]] = (0.0, 0.0, 0.0),
         frame_of_reference: str | None = None,
     ) -> Grid:
         """Make an axial grid: slices go up (S), rows back (P), columns to the patient's left (L).
@@ -136,7 +136,8 @@ class Grid:
     def to_index(self, point_mm: ArrayLike) -> NDArray[np.float64]:
         """Return the index (slice, row, column), with fractions, of LPS point(s) (..., 3)."""
         points = np.asarray(point_mm, dtype=np.float64) - self.affine[:3, 3]
-        return np.linalg.solve(self.affine[:3, :3], points[..., None])[..., 0]
+        index = np.linalg.solve(self.affine[:3, :3], points[..., None])[..., 0]
+        return index.astype(np.float64, copy=False)
 
     def contains(self, point_mm: ArrayLike) -> bool:
         """Whether an LPS point lies in one of the voxels."""
