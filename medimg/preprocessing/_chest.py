@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medimg.preprocessing._airways import airways
-from medimg.preprocessing._shapes import IN_PLANE, box_of, closed, dilated, distance_mm, piece_means, without_holes
+from medimg.preprocessing._shapes import (
+    IN_PLANE,
+    at_the_edge,
+    box_of,
+    closed,
+    dilated,
+    distance_mm,
+    piece_means,
+    touching_the_edge,
+    without_holes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +27,10 @@ if TYPE_CHECKING:
 LEFT, RIGHT = 1, 2
 AIR_BELOW_HU = -400  # half way between lung (-850) and soft tissue (50)
 TISSUE_ABOVE_HU = -300  # fat begins at -120; cloth, foam and lung stay below
+PADDING_HU = -1023  # a block of nothing but the lowest value was not measured: measured air has noise
 PURE_AIR_HU = -955  # the inside of bowel and of free air has a mean below, lung (also emphysema) above
 CLOSE_MM = 15.0  # nodules of up to 30 mm at the wall, and the vessels of the hilum, are filled in
+HELD = 0.3  # of a piece of lung, at least, lies between parts of the body in a tight crop; of table foam nothing does
 LEAST_ML = 5.0  # a smaller pocket of air is not a lung, nor a part of one worth looking at
 LEAST_EDGE_CM2 = 1.5  # air that touches the edge of a slice is lung (cut off by a tight crop) only if it is at least so large
 LEAST_SHARE = 0.1  # of the larger lung: a piece at least so large may be the other lung
@@ -32,14 +44,14 @@ def find_lungs(hu: NDArray[np.float32], spacing_mm: Sequence[float], *, voxel_ml
     """Return 1 for the left lung, 2 for the right and 0 elsewhere."""
     labels = np.zeros(hu.shape, dtype=np.uint8)
     body = body_of(hu)
-    around = enclosed(body)
+    around, between = enclosed(body)
     inner = inner_air(hu, around, spacing_mm)
     tubes = airways(hu, inner, around, spacing_mm, voxel_ml=voxel_ml)
     tubes = dilated(tubes, WALL_MM, spacing_mm)
-    lung = lung_pieces(hu, inner & ~tubes, around, voxel_ml=voxel_ml)
+    lung = lung_pieces(hu, inner & ~tubes, between, voxel_ml=voxel_ml)
     if not lung.any():
         return labels
-    left, right = sides(lung, tubes, body, spacing_mm)
+    left, right = sides(lung, tubes, middle_of(hu, body), spacing_mm)
     for label, part, other in ((LEFT, left, right), (RIGHT, right, left)):
         whole = without_holes(closed(part, CLOSE_MM, spacing_mm)) & ~tubes & ~other
         labels[whole & (labels == 0)] = label
@@ -57,13 +69,30 @@ def body_of(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
     return (sizes >= max(1, sizes.max() / 10))[pieces] & tissue
 
 
-def enclosed(body: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return in how many of the four directions of its slice (left, right, front, back) each voxel has the body."""
-    count = np.zeros(body.shape, dtype=np.uint8)
+def middle_of(hu: NDArray[np.float32], body: NDArray[np.bool_]) -> float | None:
+    """Return the middle column of the body, None if an edge of the scan or of a round field of view cuts off a side."""
+    there = np.flatnonzero(body.any(axis=(0, 1)))
+    if not there.size or there[0] == 0 or there[-1] == body.shape[2] - 1:
+        return None
+    beyond = at_the_edge(hu <= PADDING_HU)
+    if (body[:, :, 1:] & beyond[:, :, :-1]).any() or (body[:, :, :-1] & beyond[:, :, 1:]).any():
+        return None
+    return float(there[0] + there[-1]) / 2
+
+
+def enclosed(body: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Say what is inside of the body, slice by slice, also where an edge of the scan cuts through it.
+
+    Returns in how many of four directions (left, right, front, back) each voxel has the body, and whether it lies between two
+    parts of it: left and right, or front and back.
+    """
+    sides = []
     for axis in (1, 2):
-        count += np.logical_or.accumulate(body, axis=axis)
-        count += np.flip(np.logical_or.accumulate(np.flip(body, axis), axis=axis), axis)
-    return count
+        before = np.logical_or.accumulate(body, axis=axis)
+        after = np.flip(np.logical_or.accumulate(np.flip(body, axis), axis=axis), axis)
+        sides.append((before, after))
+    count = np.sum([side.view(np.uint8) for pair in sides for side in pair], axis=0, dtype=np.uint8)
+    return count, (sides[0][0] & sides[0][1]) | (sides[1][0] & sides[1][1])
 
 
 def inner_air(hu: NDArray[np.float32], around: NDArray[np.uint8], spacing_mm: Sequence[float]) -> NDArray[np.bool_]:
@@ -74,35 +103,38 @@ def inner_air(hu: NDArray[np.float32], around: NDArray[np.uint8], spacing_mm: Se
     """
     from scipy import ndimage
 
-    air = hu < AIR_BELOW_HU
+    outside = at_the_edge(hu <= PADDING_HU)  # what lies beyond a round field of view is no air, but another edge
+    air = (hu < AIR_BELOW_HU) & ~outside
     pieces, count = ndimage.label(air, structure=IN_PLANE)
     edge = np.zeros(count + 1, dtype=bool)
-    edge[np.unique(np.concatenate([pieces[:, [0, -1]].ravel(), pieces[:, :, [0, -1]].ravel()]))] = True
+    edge[touching_the_edge(pieces)] = True
+    if outside.any():
+        edge[np.unique(pieces[ndimage.binary_dilation(outside, structure=IN_PLANE)])] = True
     sizes, means = piece_means(pieces, hu, air)
     shares = piece_means(pieces, around >= 2, air)[1]
     area_cm2 = sizes * spacing_mm[1] * spacing_mm[2] / 100
-    lung_like = (means > PURE_AIR_HU + 15) & (means < -600) & (shares > 0.7) & (area_cm2 >= LEAST_EDGE_CM2)
+    lung_like = (means > PURE_AIR_HU + 15) & (means < -600) & (shares > HELD) & (area_cm2 >= LEAST_EDGE_CM2)
     keep = ~edge | lung_like
     keep[0] = False
     return keep[pieces]
 
 
 def lung_pieces(
-    hu: NDArray[np.float32], air: NDArray[np.bool_], around: NDArray[np.uint8], *, voxel_ml: float
+    hu: NDArray[np.float32], air: NDArray[np.bool_], between: NDArray[np.bool_], *, voxel_ml: float
 ) -> NDArray[np.bool_]:
     """Return the pieces of air that are lung by their density, size and place in the body."""
     from scipy import ndimage
 
     pieces, _ = ndimage.label(air)
-    sizes, shares = piece_means(pieces, around >= 3, air)
+    sizes, shares = piece_means(pieces, between, air)
     means = piece_means(pieces, hu, ndimage.binary_erosion(air, structure=IN_PLANE))[1]
-    keep = (sizes * voxel_ml >= LEAST_ML) & (means > PURE_AIR_HU) & (means < -550) & (shares > 0.5)
+    keep = (sizes * voxel_ml >= LEAST_ML) & (means > PURE_AIR_HU) & (means < -550) & (shares > HELD)
     keep[0] = False
     return keep[pieces]
 
 
 def sides(
-    lung: NDArray[np.bool_], tubes: NDArray[np.bool_], body: NDArray[np.bool_], spacing_mm: Sequence[float]
+    lung: NDArray[np.bool_], tubes: NDArray[np.bool_], body_middle: float | None, spacing_mm: Sequence[float]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Part the air of the lungs into left and right.
 
@@ -122,7 +154,7 @@ def sides(
             middle = columns[0] + sum(pair) / 2
             break
     else:  # a single lung, or two that cannot be told apart
-        middle = _midline(lung, tubes, body)
+        middle = _midline(lung, tubes, body_middle)
         across = part.sum(axis=(0, 1))
         share = across[columns > middle].sum() / across.sum()
         cores, count = (part.astype(np.int32), 1)
@@ -163,7 +195,7 @@ def _side_by_side(counts: NDArray[np.int64], step_mm: float) -> tuple[float, flo
     return best
 
 
-def _midline(lung: NDArray[np.bool_], tubes: NDArray[np.bool_], body: NDArray[np.bool_]) -> float:
+def _midline(lung: NDArray[np.bool_], tubes: NDArray[np.bool_], body_middle: float | None) -> float:
     """Return the column of the patient's middle where only one lung is seen.
 
     The trachea says it; without one the middle of a body that is whole from side to side; and in a crop the lung itself, which is
@@ -172,9 +204,8 @@ def _midline(lung: NDArray[np.bool_], tubes: NDArray[np.bool_], body: NDArray[np
     columns = np.arange(lung.shape[2])
     if tubes.any():
         return float(np.average(columns, weights=tubes.sum(axis=(0, 1))))
-    there = np.flatnonzero(body.any(axis=(0, 1)))
-    if there.size and there[0] > 0 and there[-1] < lung.shape[2] - 1:
-        return float(there[0] + there[-1]) / 2
+    if body_middle is not None:
+        return body_middle
     from skimage.morphology import convex_hull_image
 
     hollow = np.zeros(lung.shape[2])

@@ -89,15 +89,27 @@ def wider(box: Sequence[slice], margin: Sequence[int], shape: Sequence[int]) -> 
     return first, second, third
 
 
-def without_holes(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return `region` with what it encloses in 3-D, and in each slice, filled."""
+def touching_the_edge(pieces: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return the labels of the pieces (0 too) that touch the edge of their slice."""
+    return np.unique(np.concatenate([pieces[:, [0, -1]].ravel(), pieces[:, :, [0, -1]].ravel()]))
+
+
+def at_the_edge(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return what of `region` is joined, within its slice, to the edge of the slice."""
     from scipy import ndimage
 
-    outside, count = ndimage.label(~region, structure=IN_PLANE)
-    open_ = np.zeros(count + 1, dtype=bool)
-    open_[np.unique(np.concatenate([outside[:, [0, -1]].ravel(), outside[:, :, [0, -1]].ravel()]))] = True
-    open_[0] = False
-    return region | ~open_[outside]
+    if not (region[:, [0, -1]].any() or region[:, :, [0, -1]].any()):
+        return np.zeros_like(region)
+    pieces, count = ndimage.label(region, structure=IN_PLANE)
+    joined = np.zeros(count + 1, dtype=bool)
+    joined[touching_the_edge(pieces)] = True
+    joined[0] = False
+    return joined[pieces]
+
+
+def without_holes(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return `region` with everything filled that it encloses within a slice."""
+    return region | ~at_the_edge(~region)
 
 
 def piece_means(

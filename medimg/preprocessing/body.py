@@ -39,7 +39,7 @@ def body(volume: Volume) -> Mask:
     require_hu(volume, "body")
     small = coarse(volume)
     tissue = body_of(small.hu)
-    around = enclosed(tissue)
+    around, _ = enclosed(tissue)
     air = inner_air(small.hu, around, small.spacing_mm) & (around >= 3)  # the foam of a table has the body on two sides at most
     inside = without_holes(tissue | air)
     whole = dilated(eroded(inside, OPEN_MM, small.spacing_mm), OPEN_MM, small.spacing_mm) & inside

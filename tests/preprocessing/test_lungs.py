@@ -92,6 +92,15 @@ def test_a_crop_that_cuts_off_one_lung_skin_and_table_keeps_the_side(chest: Thor
     assert mask.of(LEFT).sum() < 0.01 * mask.of(RIGHT).sum()
 
 
+@pytest.mark.parametrize("padding", [-1024, -3024])
+def test_a_round_field_of_view_that_cuts_through_the_lung_is_no_outside_air(chest: Thorax, padding: int) -> None:
+    y, x = (np.arange(size) * 3.0 - half for size, half in zip(chest.volume.shape[1:], (150, 200), strict=True))
+    seen = (x[None, :] + 85) ** 2 + y[:, None] ** 2 < 75**2  # 15 cm round the right lung, whose back and front lie outside
+    mask = lungs(replace(chest.volume, array=np.where(seen, chest.volume.array, np.int16(padding))))
+    assert dice(mask, np.where(seen, chest.truth, 0), RIGHT) > 0.96
+    assert not mask.of(LEFT).any()
+
+
 def test_a_slab_of_five_slices_is_enough(chest: Thorax) -> None:
     mask = lungs(crop(chest.volume, start=(70, 0, 0), shape=(5, *chest.volume.shape[1:])))
     assert dice(mask, chest.truth[70:75], LEFT) > 0.97
