@@ -91,7 +91,10 @@ def enclosed(body: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], NDArray[np.boo
         before = np.logical_or.accumulate(body, axis=axis)
         after = np.flip(np.logical_or.accumulate(np.flip(body, axis), axis=axis), axis)
         sides.append((before, after))
-    count = np.sum([side.view(np.uint8) for pair in sides for side in pair], axis=0, dtype=np.uint8)
+    count = np.zeros(body.shape, dtype=np.uint8)
+    for pair in sides:
+        for side in pair:
+            count += side
     return count, (sides[0][0] & sides[0][1]) | (sides[1][0] & sides[1][1])
 
 
