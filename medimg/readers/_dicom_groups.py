@@ -1,8 +1,8 @@
 """Which slices belong together: every series is parted until each part is one box of slices, before any pixel is read.
 
 Position along the normal of ImageOrientationPatient orders slices; instance numbers and file names say nothing. Asked
-first is what can never be one volume (frame of reference, matrix, orientation, pixel spacing, kind of values), then the field of view,
-then what makes two slices share a place (acquisitions, echoes, times), then holes.
+first is what can never be one volume (frame of reference, matrix, orientation, pixel spacing, kind of values), then the field of
+view, then what makes two slices share a place (acquisitions, echoes, times), then holes.
 """
 
 from __future__ import annotations

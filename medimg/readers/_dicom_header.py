@@ -49,7 +49,8 @@ class _NeedMoreError(Exception):
 class Header:
     """What a walk found: wanted attributes as raw bytes, and where the pixels are.
 
-    `size` is the file's (or `content`'s) length; `pixel_offset` is None if there is no pixel data. `content` is the inflated data set of a deflated file (offsets count in it), else None.
+    `size` is the file's (or `content`'s) length; `pixel_offset` is None if there is no pixel data. `content` is the inflated data
+    set of a deflated file (offsets count in it), else None.
     """
 
     __slots__ = ("big", "content", "file", "path", "pixel_length", "pixel_offset", "pixel_tag", "size", "syntax", "tags")
@@ -254,7 +255,8 @@ def _walk(head: bytes, pos: int, whole: bool, explicit: bool, header: Header) ->
 def _skip_sequence(head: bytes, pos: int, explicit: bool, short: Unpack, long: Unpack) -> int:
     """Return where a sequence of undefined length that starts at `pos` ends; a loop, so that no depth of nesting can harm.
 
-    A sequence of unknown VR (UN) is written implicitly, whatever is around it (PS3.5 section 6.2.2); so each level has its own form.
+    A sequence of unknown VR (UN) is written implicitly, whatever is around it (PS3.5 section 6.2.2); so each level has its own
+    form.
     """
     forms, steps, size = [explicit], 0, len(head)
     while forms:

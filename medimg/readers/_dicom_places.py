@@ -42,7 +42,8 @@ class Places:
 def place(frames: list[Frame]) -> Places:
     """Put slices (sorted along their normal, no two at one place) on an even grid.
 
-    Every place of the grid takes its values from the nearest measured slice; `slice_of` is None where that slice's own place is another.
+    Every place of the grid takes its values from the nearest measured slice; `slice_of` is None where that slice's own place is
+    another.
     """
     first = frames[0]
     rows, columns = first.rows, first.columns

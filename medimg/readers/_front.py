@@ -35,8 +35,8 @@ KNOWN_STARTS = (
 def scan(*paths: str | Path) -> tuple[tuple[Study, ...], tuple[Skipped, ...]]:
     """Say what lies in files and folders: studies with their series, and what was skipped and why. No voxels are read.
 
-    Folders are searched to the bottom, links inside them are not followed. Every series has a verdict and its hazards (`Series.hazards`);
-    a refused one is listed like the others.
+    Folders are searched to the bottom, links inside them are not followed. Every series has a verdict and its hazards
+    (`Series.hazards`); a refused one is listed like the others.
 
     Raises:
         ScanError: a path does not exist or cannot be opened.
@@ -77,8 +77,8 @@ def scan(*paths: str | Path) -> tuple[tuple[Study, ...], tuple[Skipped, ...]]:
 def load_series(series: Series) -> tuple[Volume, Series]:
     """Read a series, and say it as it was read.
 
-    The series that comes back is the one given, unless files of it turned out to be undecodable only now: then its slices, its grid and
-    its hazards are those of what could be read. Write results against this one.
+    The series that comes back is the one given, unless files of it turned out to be undecodable only now: then its slices, its
+    grid and its hazards are those of what could be read. Write results against this one.
 
     Raises:
         ScanError: the series was refused, or nothing of it can be read.

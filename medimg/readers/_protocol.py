@@ -27,8 +27,8 @@ class Reader(Protocol):
     def read(self, series: Series) -> tuple[Volume, Series]:
         """Read the voxels of a series that `scan` described.
 
-        The series that comes back is the one given, unless files turned out to be undecodable: then it is the series without them, with
-        a hazard that says so.
+        The series that comes back is the one given, unless files turned out to be undecodable: then it is the series without
+        them, with a hazard that says so.
 
         Raises:
             ScanError: nothing can be read of it.

@@ -34,8 +34,8 @@ class Found:
 def find_files(paths: Iterable[str | Path]) -> Found:
     """List every regular file below `paths`, in order of name.
 
-    A link that the user gave is followed; a link inside a folder is not (what it names inside the folder is found anyway, and what
-    lies outside was not given). Pipes, sockets and devices are never opened.
+    A link that the user gave is followed; a link inside a folder is not (what it names inside the folder is found anyway, and
+    what lies outside was not given). Pipes, sockets and devices are never opened.
 
     Raises:
         ScanError: a path that does not exist or may not be read.
