@@ -1,0 +1,83 @@
+"""Training goes on where it was killed, and what is packed is the average."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from medimg.models import load_package
+from medimg.models.package import PACKAGED
+from medimg.training._augment import augment, cut
+from medimg.training._loop import Schedule, train
+from medimg.training.package_model import package_weights
+
+
+def problem():
+    generator = torch.Generator().manual_seed(1)
+    given = torch.randn(32, 1, 4, 4, 4, generator=generator)
+    torch.manual_seed(2)
+    network = torch.nn.Sequential(torch.nn.Conv3d(1, 4, 3, padding=1), torch.nn.BatchNorm3d(4), torch.nn.Conv3d(4, 1, 1))
+    return network, lambda net: {"square": (net(given) - 2 * given).pow(2).mean()}
+
+
+def run(path, steps, *, stop_at=None):
+    network, loss = problem()
+    lines = []
+
+    def tell(line):
+        lines.append(line)
+        if stop_at and f"step {stop_at} " in line:
+            raise KeyboardInterrupt
+
+    schedule = Schedule(steps=steps, learning_rate=1e-2, weight_decay=0.0, save_every=10)
+    train(network, loss, schedule=schedule, checkpoint=path, tell=tell, tell_every=5)
+    return network, lines
+
+
+def test_the_loss_falls(tmp_path):
+    _, lines = run(tmp_path / "a.pt", 60)
+    first, last = (float(line.split()[-1]) for line in (lines[0], lines[-1]))
+    assert last < 0.7 * first
+
+
+def test_a_killed_run_is_taken_up_and_ends_the_same(tmp_path):
+    whole, _ = run(tmp_path / "whole.pt", 40)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "killed.pt", 40, stop_at=25)
+    again, lines = run(tmp_path / "killed.pt", 40)
+    assert lines[0] == "taken up at step 20"
+    for one, other in zip(whole.parameters(), again.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_packed_weights_are_the_average_and_the_card_knows_their_hash(tmp_path):
+    folder = shutil.copytree(PACKAGED / "lung-nodule", tmp_path / "model")
+    package = load_package(folder)
+    stage = package.card.stage("detect")
+    weights = {name: value * 0.5 if value.is_floating_point() else value for name, value in package.weights(stage).items()}
+    torch.save({"average": weights}, tmp_path / "checkpoint.pt")
+    package_weights(folder, {stage.weights_file: tmp_path / "checkpoint.pt"})
+    package = load_package(folder)
+    read = package.weights(package.card.stage("detect"))
+    for name, value in weights.items():
+        torch.testing.assert_close(read[name], value, rtol=1e-3, atol=1e-4, check_dtype=False)
+
+
+def test_augmentation_moves_the_map_with_the_crop():
+    hu = np.full((16, 16, 16), -800, np.int16)
+    hu[2:5, 3:7, 8:12] = 3000
+    mask = (hu == 3000).astype(np.uint8)
+    for seed in range(20):
+        values, (moved,) = augment(hu, [mask], np.random.default_rng(seed))
+        assert values.dtype == np.float32
+        assert values[moved == 1].mean() > values[moved == 0].mean() + 1500
+
+
+def test_a_cut_beyond_the_edge_is_the_mirror_image():
+    array = np.arange(10**3).reshape(10, 10, 10)
+    corner = cut(array, np.array([-2, 0, 0]), 6, pad=4)
+    np.testing.assert_array_equal(corner[:2], array[1::-1, :6, :6])
+    np.testing.assert_array_equal(corner[2:], array[:4, :6, :6])
