@@ -261,7 +261,7 @@ class Model:
                 )
             )
         missing = () if not remarks else (Skipped(what="beyond the scan", reason=remarks[0]),)
-        return Prediction(findings=tuple(findings), mask=mask, remarks=remarks, not_evaluated=missing, seconds=seconds)
+        return Prediction(findings=tuple(findings), mask=mask, not_evaluated=missing, seconds=seconds)
 
 
 def load_model(name: str | Path = "lung-nodule", *, device: str = "auto") -> Model:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from medimg.values import Finding, Heatmap, Volume
 
 ROOM = "medimg.saliency"
-DEFAULT_TARGET = "suspicion"
+DEFAULT_TARGET = "nodule"
 
 
 def methods() -> tuple[str, ...]:

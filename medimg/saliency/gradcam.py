@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def explain(
-    model: Model, volume: Volume, finding: Finding, *, target: str = "suspicion", center_mm: tuple[float, float, float] | None = None
+    model: Model, volume: Volume, finding: Finding, *, target: str = "nodule", center_mm: tuple[float, float, float] | None = None
 ) -> Heatmap:
     """Return the Grad-CAM of the score `target` of `finding`, on the cube that the classifier looked at.
 

@@ -44,6 +44,9 @@ class OutlineUNet(nn.Module):
             ResidualUnit(3, 2 * a, a, strides=1, subunits=2, act="RELU", norm="BATCH") for a in sizes[:-1]
         )
         self.outline = nn.Conv3d(sizes[0], 1, kernel_size=1)
+        # what the rating heads pool, at half and quarter resolution: here saliency methods look, as the features
+        # beside the outline never reach a score
+        self.evidence = nn.ModuleList(nn.Identity() for _ in range(2))
         pooled = 2 * sizes[1] + 2 * sizes[2] + sizes[3] + 2
         self.rate = nn.Sequential(
             nn.Linear(pooled, hidden), nn.ReLU(), nn.Dropout(0.3), nn.Linear(hidden, len(self.ratings))
@@ -74,11 +77,10 @@ class OutlineUNet(nn.Module):
         """Pool features over the outline (mean and maximum); beside them stand its volume and mean HU."""
         inside = outline.detach().float().sigmoid()
         parts = []
-        for features, size in ((half, 2), (quarter, 4)):
+        for features, size, evidence in zip((half, quarter), (2, 4), self.evidence, strict=True):
             weight = nn.functional.avg_pool3d(inside, size)
-            total = weight.sum(dim=(2, 3, 4)) + 1e-3
-            values = features.float()
-            parts += [(values * weight).sum(dim=(2, 3, 4)) / total, (values * weight).amax(dim=(2, 3, 4))]
+            values = evidence(features.float() * weight)
+            parts += [values.sum(dim=(2, 3, 4)) / (weight.sum(dim=(2, 3, 4)) + 1e-3), values.amax(dim=(2, 3, 4))]
         parts.append(bottom.float().mean(dim=(2, 3, 4)))
         volume = inside.sum(dim=(2, 3, 4))
         parts += [torch.log1p(volume) / 5, (hu.float() * inside).sum(dim=(2, 3, 4)) / (volume + 1) / MEAN_HU_SCALE]
