@@ -9,8 +9,8 @@ import numpy as np
 
 from medimg._tools.identity import uid_from
 from medimg.engine import _windows
-from medimg.engine.cubes import box_under, sample_array
 from medimg.engine._lesions import FLIPS, ONCE, Lesion, describe, middle_part
+from medimg.engine.cubes import box_under, sample_array
 from medimg.engine.devices import choose_device
 from medimg.errors import UnsuitableScanError
 from medimg.measures import center_mm, measure
@@ -122,7 +122,9 @@ class Model:
     def _check(self, volume: Volume) -> None:
         limits = self.card.input
         if volume.modality and volume.modality != limits.modality:
-            raise UnsuitableScanError(f"This is {volume.modality}, and {self.card.name} reads {limits.modality}. Give a {limits.modality} scan.")
+            raise UnsuitableScanError(
+                f"This is {volume.modality}, and {self.card.name} reads {limits.modality}. Give a {limits.modality} scan."
+            )
         reason = fit_grid(self.card, volume.grid)
         if reason:
             raise UnsuitableScanError(f"{reason} Give another reconstruction, or another model (medimg models list).")
@@ -134,8 +136,8 @@ class Model:
         litres = np.count_nonzero(region.array) * region.grid.voxel_volume_mm3 / 1e6
         if litres < LEAST_LUNG_LITRES:
             raise UnsuitableScanError(
-                f"This scan shows no {self.card.input.region} ({litres:.2f} litres found), and {self.card.name} reads those only. "
-                "Give a scan of the chest, or another model (medimg models list)."
+                f"This scan shows no {self.card.input.region} ({litres:.2f} litres found), and {self.card.name} reads "
+                "those only. Give a scan of the chest, or another model (medimg models list)."
             )
         axial = int(np.argmax(np.abs(region.grid.directions[2])))
         profile = np.count_nonzero(region.array, axis=tuple(axis for axis in range(3) if axis != axial))
@@ -149,7 +151,11 @@ class Model:
     def _prepare(self, volume: Volume, region: Mask) -> tuple[Volume, NDArray[np.bool_]]:
         """Resample the box of the lungs to the detector's grid; say where in it a lesion's centre may lie."""
         stage = self.card.stage("detect")
-        inside = np.argwhere(region.array.any(axis=(1, 2)))[:, 0], np.argwhere(region.array.any(axis=(0, 2)))[:, 0], np.argwhere(region.array.any(axis=(0, 1)))[:, 0]
+        inside = (
+            np.argwhere(region.array.any(axis=(1, 2)))[:, 0],
+            np.argwhere(region.array.any(axis=(0, 2)))[:, 0],
+            np.argwhere(region.array.any(axis=(0, 1)))[:, 0],
+        )
         ends = np.array([[axis[0], axis[-1]] for axis in inside])
         corners = region.grid.to_mm(np.array(list(np.ndindex(2, 2, 2))) * (ends[:, 1] - ends[:, 0]) + ends[:, 0])
         margin = BORDER_MM + stage.margin * max(stage.spacing_mm)
@@ -179,14 +185,18 @@ class Model:
         heat *= allowed
         apart = round(stage.parameters["apart_mm"] / stage.spacing_mm[0])
         found = _windows.peaks(heat, threshold=stage.threshold, apart=apart, most=int(stage.parameters["most"]))
-        return [(tuple(box.grid.to_mm(index).tolist()), height) for index, height in found]  # type: ignore[misc]
+        return [(tuple(box.grid.to_mm(index).tolist()), height) for index, height in found]
 
-    def _describe(self, volume: Volume, places: list[tuple[tuple[float, float, float], float]]) -> list[tuple[float, Lesion, tuple[str, ...]]]:
+    def _describe(
+        self, volume: Volume, places: list[tuple[tuple[float, float, float], float]]
+    ) -> list[tuple[float, Lesion, tuple[str, ...]]]:
         """Outline and rate each place; move the cube onto what was outlined; keep those that are above the operating point."""
         stage, network = self.card.stage("outline"), self.network(self.card.stage("outline"))
         spacing = stage.spacing_mm[0]
 
-        def look(where: list[tuple[tuple[float, float, float], float]], factor: float = 1.0, flips: Flips = FLIPS) -> list[Lesion]:
+        def look(
+            where: list[tuple[tuple[float, float, float], float]], factor: float = 1.0, flips: Flips = FLIPS
+        ) -> list[Lesion]:
             return describe(network, stage, volume, where, spacing_mm=spacing * factor, device=self.device, flips=flips)
 
         kept = []
@@ -199,8 +209,13 @@ class Model:
             remarks: tuple[str, ...] = ()
             if _surface_share(lesion.outline, stage.threshold) > FULL_SHARE:
                 wide = look([(self._middle(lesion, stage), lesion.peak)], WIDE_FACTOR)[0]
-                lesion = Lesion(grid=wide.grid, outline=wide.outline, logits=lesion.logits, spread=lesion.spread, peak=lesion.peak)
-                remarks = (f"It is larger than {self.card.diameter_range_mm[1]:g} mm, for which the model was not made: outline and scores are rough.",)
+                lesion = Lesion(
+                    grid=wide.grid, outline=wide.outline, logits=lesion.logits, spread=lesion.spread, peak=lesion.peak
+                )
+                remarks = (
+                    f"It is larger than {self.card.diameter_range_mm[1]:g} mm, for which the model was not made: "
+                    "outline and scores are rough.",
+                )
             kept.append((probability, lesion, remarks))
         return kept
 
@@ -218,7 +233,12 @@ class Model:
         return _sigmoid(line.slope * lesion.logits[line.name] + weight * float(np.log(peak / (1 - peak))) + line.intercept)
 
     def _prediction(
-        self, volume: Volume, region: Mask, kept: list[tuple[float, Lesion, tuple[str, ...]]], remarks: tuple[str, ...], seconds: dict[str, float]
+        self,
+        volume: Volume,
+        region: Mask,
+        kept: list[tuple[float, Lesion, tuple[str, ...]]],
+        remarks: tuple[str, ...],
+        seconds: dict[str, float],
     ) -> Prediction:
         stage, lines = self.card.stage("outline"), self.card.stage("classify").scores
         array = np.zeros(volume.shape, np.uint16 if len(kept) > 255 else np.uint8)
@@ -235,14 +255,21 @@ class Model:
         scored = []
         for label, probability, lesion, words in drawn:
             scores = tuple(
-                Score(name=line.name, value=_sigmoid(line.slope * lesion.logits[line.name] + line.intercept), meaning=line.meaning, calibrated=line.calibrated)
+                Score(
+                    name=line.name,
+                    value=_sigmoid(line.slope * lesion.logits[line.name] + line.intercept),
+                    meaning=line.meaning,
+                    calibrated=line.calibrated,
+                )
                 for line in lines[1:]
             )
             scored.append((label, probability, scores, words))
         scored.sort(key=lambda item: (-(item[2][0].value if item[2] else item[1]), item[0]))
         order = np.zeros(len(scored) + 1, array.dtype)
         order[[item[0] for item in scored]] = np.arange(1, len(scored) + 1)
-        mask = Mask(array=order[array], grid=volume.grid, labels={number + 1: self.card.finding_kind for number in range(len(scored))})
+        mask = Mask(
+            array=order[array], grid=volume.grid, labels={number + 1: self.card.finding_kind for number in range(len(scored))}
+        )
         findings = []
         for number, (_, probability, scores, words) in enumerate(scored, start=1):
             center = center_mm(mask, label=number)
@@ -256,7 +283,13 @@ class Model:
                     laterality=_side(region, center),
                     detection_probability=probability,
                     scores=scores,
-                    tracking_uid=uid_from(self.card.name, self.card.version, *(stage.weights_sha256 for stage in self.card.stages), *np.round(center, 3), volume.array.shape),
+                    tracking_uid=uid_from(
+                        self.card.name,
+                        self.card.version,
+                        *(stage.weights_sha256 for stage in self.card.stages),
+                        *np.round(center, 3),
+                        volume.array.shape,
+                    ),
                     remarks=words,
                 )
             )
@@ -277,14 +310,16 @@ def load_model(name: str | Path = "lung-nodule", *, device: str = "auto") -> Mod
 
 
 def _onto(native: Grid, place: tuple[slice, slice, slice], lesion: Lesion, *, threshold: float) -> NDArray[np.bool_]:
-    """Outline of a lesion on the box `place` of the native grid: its middle part, interpolated, above `threshold`; at least its centre."""
+    """Return the outline's middle part on the box `place` of the native grid, cut at `threshold`; its centre at least."""
     shape = tuple(axis.stop - axis.start for axis in place)
     if min(shape) == 0:
         return np.zeros(shape, bool)
     part = middle_part(lesion.outline, threshold=threshold)
     if not part.any():
         return np.zeros(shape, bool)
-    near = _grown(part, np.full(3, 2.0))  # the rim below the threshold stays, so that the interpolated border lies where it belongs
+    near = _grown(
+        part, np.full(3, 2.0)
+    )  # the rim below the threshold stays, so that the interpolated border lies where it belongs
     grid = native.crop([axis.start for axis in place], shape)
     result: NDArray[np.bool_] = sample_array(np.where(near, lesion.outline, 0), lesion.grid, grid, mode="constant") > threshold
     if not result.any():  # thinner than the scan's slices: the voxel that holds its centre

@@ -1,4 +1,4 @@
-"""Read scans: what lies in a folder becomes studies and series with a verdict each, and volumes that lie where the patient lay."""
+"""Read scans: what lies in a folder becomes studies and series with a verdict each, and volumes in their true place."""
 
 import lazy_loader
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,7 +71,7 @@ def _first_that_works(decoders: tuple[Callable[[bytes], NDArray[Any]], ...], cod
     for decoder in decoders:
         try:
             values: NDArray[np.generic] = decoder(code)
-        except Exception:  # noqa: S112 - each codec raises its own kind; what failed is said below
+        except Exception:  # noqa: BLE001, S112 - each codec raises its own kind; what failed is said below
             continue
         return values
     raise UndecodableError("cannot be decoded: its compressed pixels are damaged")
@@ -87,7 +88,7 @@ def _run_lengths(code: bytes, rows: int, columns: int, bits: int) -> NDArray[np.
     if count != planes:
         raise UndecodableError("holds another number of byte planes than it says")
     starts = [*starts[:count], len(code)]
-    if starts[0] != 64 or any(a >= b for a, b in zip(starts, starts[1:], strict=False)):
+    if starts[0] != 64 or any(a >= b for a, b in pairwise(starts)):
         raise UndecodableError("cannot be decoded: its compressed pixels are damaged")
     pixels = rows * columns
     out = np.empty((pixels, planes), np.uint8)

@@ -65,7 +65,7 @@ CLOCKS = (  # what may tell passes apart by their order alone; the numbers of im
 
 @dataclass
 class Part:
-    """Frames that may be one volume, sorted along the normal, and by what they were told apart from the others of their series."""
+    """Frames that may be one volume, sorted along the normal, and what told them apart from the others of their series."""
 
     frames: list[Frame]
     reasons: tuple[str, ...] = ()
@@ -306,7 +306,7 @@ def _by_clock(part: Part, places: int) -> list[Part]:
         moments = {frame: moment for frame, moment in known.items() if moment is not None}
         if len(moments) < len(known):
             continue
-        ordered = [sorted(stack, key=lambda frame: moments[id(frame)]) for stack in stacks]  # noqa: B023 - used at once
+        ordered = [sorted(stack, key=lambda frame: moments[id(frame)]) for stack in stacks]
         passes = [[stack[rank] for stack in ordered] for rank in range(count)]
         times = [[moments[id(frame)] for frame in members] for members in passes]
         if all(max(before) < min(after) for before, after in pairwise(times)):

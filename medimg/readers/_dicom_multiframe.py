@@ -1,4 +1,4 @@
-"""Frames of enhanced multi-frame objects: each with the place and the scale that its functional groups give it (PS3.3 C.7.6.16)."""
+"""Frames of enhanced multi-frame objects: each with the place and scale that its functional groups give (PS3.3 C.7.6.16)."""
 
 from __future__ import annotations
 

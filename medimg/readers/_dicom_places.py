@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -123,7 +124,7 @@ def _tolerance(step: float) -> float:
 
 
 def _even(spots: NDArray[np.float64]) -> tuple[float, float, int, NDArray[np.float64]]:
-    """Return start and step of an even grid for slices at `spots`, its number of places, and each slice's (fractional) place on it."""
+    """Return start and step of an even grid for slices at `spots`, its count of places, and each slice's (fractional) place."""
     steps = np.diff(spots)
     usual, least = float(np.median(steps)), float(steps.min())
     limit = PLACES_PER_SLICE * len(spots)
@@ -143,11 +144,11 @@ def _even(spots: NDArray[np.float64]) -> tuple[float, float, int, NDArray[np.flo
         best = (step / 2, float(spots[0]), step)
     _, start, step = best
     index = (spots - start) / step
-    return start, step, int(round(index[-1])) + 1, index
+    return start, step, round(float(index[-1])) + 1, index
 
 
 def _fitted(spots: NDArray[np.float64], guess: float) -> tuple[float, float, float]:
-    """Fit start and step to slices that are about `guess` apart; return them and the largest distance of a slice from its place."""
+    """Fit start and step to slices that are about `guess` apart; return them and how far a slice lies at most from its place."""
     number = np.concatenate([[0.0], np.cumsum(np.rint(np.diff(spots) / guess))])
     loose = np.rint((spots - spots[0]) / guess)
     best = (float(spots[0]), guess, np.inf)
@@ -192,8 +193,9 @@ def _spacing_hazards(
             return [_gap(empty, spots, step, names, slice_of)]
     low, high = np.diff(spots).min(), np.diff(spots).max()
     words = (
-        f"The slices are {low:.4g} to {high:.4g} mm apart; the grid's step is {step:.4g} mm and each of its slices is the nearest measured "
-        f"one (at most {_farthest(index, len(slice_of)) * step:.3g} mm away); {len(empty)} of its {len(slice_of)} slices are repeats."
+        f"The slices are {low:.4g} to {high:.4g} mm apart; the grid's step is {step:.4g} mm and each of its slices is "
+        f"the nearest measured one (at most {_farthest(index, len(slice_of)) * step:.3g} mm away); "
+        f"{len(empty)} of its {len(slice_of)} slices are repeats."
     )
     if unseen:
         words += f" {len(unseen)} slices lie too near to others to be on it: {_some([names[number] for number in unseen])}."
@@ -209,8 +211,8 @@ def _gap(empty: list[int], spots: NDArray[np.float64], step: float, names: list[
     missing = "1 slice is" if len(empty) == 1 else f"{len(empty)} slices are"
     wheres = ", ".join(f"{place + 1}" for place in empty[:LISTED]) + (" ..." if len(empty) > LISTED else "")
     words = (
-        f"{missing} missing (slice {wheres} of {len(slice_of)}, counted along the normal; after {_some(after)}); each such place repeats the "
-        f"nearest measured slice, at most {_hole(empty) * step:.3g} mm away."
+        f"{missing} missing (slice {wheres} of {len(slice_of)}, counted along the normal; after {_some(after)}); "
+        f"each such place repeats the nearest measured slice, at most {_hole(empty) * step:.3g} mm away."
     )
     return Hazard("missing-slice", Verdict.REPAIRED, words)
 
@@ -218,7 +220,7 @@ def _gap(empty: list[int], spots: NDArray[np.float64], step: float, names: list[
 def _hole(empty: list[int]) -> int:
     """Return how many steps the middle of the longest run of empty places is from a measured one."""
     longest = run = 1
-    for before, place in zip(empty, empty[1:], strict=False):
+    for before, place in pairwise(empty):
         run = run + 1 if place == before + 1 else 1
         longest = max(longest, run)
     return (longest + 1) // 2

@@ -57,7 +57,7 @@ def stored_values(header: Header, frame: int) -> NDArray[Any]:
 
 
 def with_sign(values: NDArray[Any], header: Header) -> NDArray[Any]:
-    """Drop what is above BitsStored and give the rest its sign; pixels of the padding value keep it, also where it needs more bits."""
+    """Drop what is above BitsStored and give the rest its sign. Pixels of the padding value keep it, whatever its bits."""
     width = values.dtype.itemsize * 8
     stored, signed = header.integer(tag.BITS_STORED) or width, header.integer(tag.SIGNED) == 1
     if stored >= width:

@@ -55,6 +55,7 @@ def read_volume(series: Series) -> Volume:
     except _NeedsFloatError:
         array = _fill(series, frames, source, np.float32)
     first = frames[0]
+    assert series.grid is not None  # only series with a place are read
     return Volume(
         array=array,
         grid=series.grid,
@@ -103,6 +104,7 @@ def _unit(frames: list[Frame]) -> str:
 
 def _fill(series: Series, frames: list[Frame], source: NDArray[np.int64], kind: type[np.generic]) -> NDArray[Any]:
     """Read every slice into its first place, then copy it to the other places it is nearest to."""
+    assert series.grid is not None  # only series with a place are read
     array = np.empty(series.grid.shape, kind)
     places: dict[int, list[int]] = {}
     for place, number in enumerate(source.tolist()):
@@ -161,7 +163,7 @@ def _read_straight(frame: Frame, plane: NDArray[Any]) -> bool:
     handle = os.open(header.path, os.O_RDONLY)
     try:
         start = (header.pixel_offset or 0) + frame.index * plane.nbytes
-        got = os.preadv(handle, [memoryview(plane).cast("B")], start)
+        got = os.preadv(handle, [plane.view(np.uint8).data], start)
     finally:
         os.close(handle)
     if got != plane.nbytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -81,7 +81,10 @@ def _volume(part: Part, parts: int, hazards: list[Hazard], left_out: list[str]) 
         words = f"{_count(names, 'slice')} twice with the same pixels: {_some(names)}; one of each was taken."
         found.append(Hazard("duplicate-slice", Verdict.REPAIRED, words, tuple(frame.path for frame in part.duplicates)))
     if part.shifted_mm > SAME_PLACE_MM:
-        words = f"The slices lie up to {part.shifted_mm:.2g} mm beside each other; the grid has them in one column, where they lie on average."
+        words = (
+            f"The slices lie up to {part.shifted_mm:.2g} mm beside each other; "
+            "the grid has them in one column, where they lie on average."
+        )
         found.append(Hazard("shifted-slices", Verdict.NOTED, words))
     if int(np.prod(placed.grid.shape, dtype=np.int64)) > VOXELS_LIMIT:
         return _refused(frames, "too-large", "It would have more voxels than are read at once.", told=True)
@@ -149,7 +152,7 @@ def _left_out(bad: list[Frame]) -> list[Hazard]:
     ]
 
 
-def _described(frames: list[Frame], *, files: tuple[Path, ...], hazards: tuple[Hazard, ...], **places) -> Series:  # type: ignore[no-untyped-def]
+def _described(frames: list[Frame], *, files: tuple[Path, ...], hazards: tuple[Hazard, ...], **places: Any) -> Series:
     """Fill in the header's words, those of the first slice where slices differ."""
     first = frames[0]
     header = first.header

@@ -41,5 +41,7 @@ def explain(
     Raises:
         OptionError: method or target is unknown.
     """
-    heatmap: Heatmap = registry.load(ROOM, method, option="explain").explain(model, volume, finding, target=target, center_mm=center_mm)
+    heatmap: Heatmap = registry.load(ROOM, method, option="explain").explain(
+        model, volume, finding, target=target, center_mm=center_mm
+    )
     return heatmap

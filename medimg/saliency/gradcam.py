@@ -20,8 +20,8 @@ def explain(
 ) -> Heatmap:
     """Return the Grad-CAM of the score `target` of `finding`, on the cube that the classifier looked at.
 
-    Each channel of the card's `saliency_layer` is weighted by the mean gradient of the score's logit and summed; negative sums are no
-    evidence for the score and become 0; the strongest voxel is 1. If no voxel speaks for the score, all are 0.
+    Each channel of the card's `saliency_layer` is weighted by the mean gradient of the score's logit and summed; negative sums
+    are no evidence for the score and become 0; the strongest voxel is 1. If no voxel speaks for the score, all are 0.
 
     Raises:
         OptionError: the model gives no score of that name.
@@ -36,10 +36,16 @@ def explain(
         raise OptionError.unknown("target", target, ratings)
     layer = dict(network.named_modules()).get(stage.saliency_layer) if stage.saliency_layer else None
     if layer is None:
-        raise ModelError(f"The card of {model.card.name} names no saliency layer of its network. Correct saliency_layer, or use --explain none.")
+        raise ModelError(
+            f"The card of {model.card.name} names no saliency layer of its network. "
+            "Correct saliency_layer, or use --explain none."
+        )
 
     grid = cube_grid(
-        center_mm or finding.center_mm, edge=stage.window, spacing_mm=stage.spacing_mm[0], frame_of_reference=volume.grid.frame_of_reference
+        center_mm or finding.center_mm,
+        edge=stage.window,
+        spacing_mm=stage.spacing_mm[0],
+        frame_of_reference=volume.grid.frame_of_reference,
     )
     cube = torch.from_numpy(sample(volume, grid))[None, None].to(model.device)
     kept: list[Any] = []
@@ -54,7 +60,12 @@ def explain(
         hook.remove()
     weights = gradient.mean(dim=(2, 3, 4), keepdim=True)
     evidence = (weights * features).sum(dim=1, keepdim=True).detach().clamp_min(0)
-    full = torch.nn.functional.interpolate(evidence, size=grid.shape, mode="trilinear", align_corners=False)[0, 0].float().cpu().numpy()
+    full = (
+        torch.nn.functional.interpolate(evidence, size=grid.shape, mode="trilinear", align_corners=False)[0, 0]
+        .float()
+        .cpu()
+        .numpy()
+    )
     strongest = float(full.max())
-    array = full / strongest if strongest > 0 else np.zeros_like(full)
+    array = (full / strongest if strongest > 0 else np.zeros_like(full)).astype(np.float32)
     return Heatmap(array=array, grid=grid, finding_id=finding.id, target=target, method="gradcam")

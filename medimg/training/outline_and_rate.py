@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 EDGE = 40  # voxels of 1 mm
 PAD = 14
 FAR_SHIFT_MM, NEAR_SHIFT_MM = 5, 2  # a nodule lies up to this far off the crop's middle, as after a detector
-NODULES_A_STEP, OTHERS_A_STEP = 7, 4
+NODULES_A_STEP, OTHERS_A_STEP = 6, 3
 TISSUE_HU, LUNG_HU = -500, -600
-RATING_WEIGHTS = (1.5, 0.7, 0.5)  # suspicion, texture, calcification
+SCALES = ("texture", "spiculation", "lobulation", "margin", "sphericity", "subtlety")  # of LIDC's readers, 1 to 5 each
+RATINGS = ("nodule", "suspicion", "calcification", *SCALES)  # of the network; those that no score of the card uses teach it
+RATING_WEIGHTS = (1.0, 0.25, 0.3, *(0.15,) * 5)  # of all but "nodule"
 
 
 class Crops:
@@ -53,7 +55,7 @@ class Crops:
 
     def other(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], float]:
         """Draw a place that is no nodule."""
-        nothing, unrated = np.zeros((EDGE,) * 3, np.uint8), np.full(3, np.nan, np.float32)
+        nothing, unrated = np.zeros((EDGE,) * 3, np.uint8), np.full(len(RATING_WEIGHTS), np.nan, np.float32)
         if self.others is not None and len(self.others) and self.generator.random() < 0.8:
             crop = self.others[self.generator.integers(len(self.others))]
             start = self.generator.integers(0, crop.shape[0] - EDGE + 1, 3)
@@ -68,7 +70,7 @@ class Crops:
                 return cut(hu, center - EDGE // 2, EDGE, pad=PAD), nothing, unrated, 0.0
 
     def batch(self) -> tuple[torch.Tensor, ...]:
-        """Draw one step's crops, augmented: HU and outline (n, 1, slice, row, column), ratings (n, 3), is a nodule (n)."""
+        """Draw a step's crops, augmented: HU, outline (n, 1, slice, row, column), ratings (n, all but "nodule"), is a nodule."""
         import torch
 
         crops = [self.nodule() for _ in range(NODULES_A_STEP)] + [self.other() for _ in range(OTHERS_A_STEP)]
@@ -86,11 +88,14 @@ class Crops:
 
 
 def soft_ratings(cubes: Cubes) -> NDArray[np.float32]:
-    """Return the readers' mean suspicion, texture and calcification, scaled to 0..1 (LIDC: 1-5, 1-5, 6 is absent, 3 solid)."""
+    """Return the readers' mean ratings, in the order of `RATINGS` without "nodule", scaled to 0..1; nan where nobody rated.
+
+    LIDC's scales go from 1 to 5; that of calcification from 3 (solid) to 6 (absent), and turns round here.
+    """
     suspicion = (cubes.numbers("malignancy_mean") - 1) / 4
-    texture = (cubes.numbers("texture_mean") - 1) / 4
     calcification = np.clip((6 - cubes.numbers("calcification_mean")) / 3, 0, 1)
-    return np.stack([suspicion, texture, calcification], axis=1).astype(np.float32)
+    others = [(cubes.numbers(f"{scale}_mean") - 1) / 4 for scale in SCALES]
+    return np.stack([suspicion, calcification, *others], axis=1).astype(np.float32)
 
 
 def outline_loss(network: torch.nn.Module, batch: tuple[torch.Tensor, ...]) -> dict[str, torch.Tensor]:
@@ -108,7 +113,7 @@ def outline_loss(network: torch.nn.Module, batch: tuple[torch.Tensor, ...]) -> d
     nodule = functional.binary_cross_entropy_with_logits(rated[:, 0], real * 0.98 + 0.01)
     known = ~torch.isnan(ratings)
     each = functional.binary_cross_entropy_with_logits(rated[:, 1:], torch.nan_to_num(ratings), reduction="none")
-    rating = (each * torch.tensor(RATING_WEIGHTS) * known).sum() / known.sum().clamp_min(1)
+    rating = (each * torch.tensor(RATING_WEIGHTS) * known).sum() / is_nodule.sum().clamp_min(1)
     return {"dice": dice[is_nodule].mean(), "entropy": entropy * 5, "nodule": nodule, "rating": rating}
 
 
@@ -134,7 +139,7 @@ def train_outline(
     """Train `outline_unet` on training cubes; `checkpoint` is taken up if it is there, `start_from` gives the first weights."""
     crops = Crops(cubes, others, seed=seed)
     schedule = Schedule(steps=steps, learning_rate=learning_rate, weight_decay=2e-3, seed=seed)
-    network = outline_unet.build()
+    network = outline_unet.build(ratings=RATINGS)
     train(
         network,
         lambda net: outline_loss(net, crops.batch()),

@@ -41,7 +41,9 @@ def test_windows_without_anything_wanted_are_not_run():
 
     wanted = np.zeros((64, 32, 32), bool)
     wanted[5, 5, 5] = True
-    result = run_windows(network, np.zeros(wanted.shape, np.float32), channel=0, window=32, margin=0, device="cpu", background=0, wanted=wanted)
+    result = run_windows(
+        network, np.zeros(wanted.shape, np.float32), channel=0, window=32, margin=0, device="cpu", background=0, wanted=wanted
+    )
     assert len(calls) == 1
     assert result[:32].min() > 0.7
     assert result[32:].max() == 0

@@ -13,7 +13,12 @@ from medimg.values import Grid, Hazard, Series, Verdict
 
 CARD = load_package("lung-nodule").card
 CHEST = Series(
-    reader="dicom", files=(), name="series-1", grid=Grid.straight((120, 512, 512), spacing_mm=(2.5, 0.7, 0.7)), modality="CT", body_part="CHEST"
+    reader="dicom",
+    files=(),
+    name="series-1",
+    grid=Grid.straight((120, 512, 512), spacing_mm=(2.5, 0.7, 0.7)),
+    modality="CT",
+    body_part="CHEST",
 )
 
 
@@ -44,7 +49,10 @@ def test_a_series_without_modality_or_body_part_is_not_excluded():
         ({"grid": Grid.straight((120, 512, 512), spacing_mm=(2.5, 4.0, 4.0))}, "4 mm wide"),
         ({"grid": Grid.straight((3, 512, 512), spacing_mm=(2.5, 0.7, 0.7))}, "covers 7.5 mm"),
         ({"grid": tilted(15)}, "tilted by 15.0 degrees"),
-        ({"grid": None, "hazards": (Hazard("no-position", Verdict.REFUSED, "No slice has a position."),)}, "No slice has a position"),
+        (
+            {"grid": None, "hazards": (Hazard("no-position", Verdict.REFUSED, "No slice has a position."),)},
+            "No slice has a position",
+        ),
     ],
 )
 def test_what_does_not_fit_is_said_in_a_sentence(change, words):

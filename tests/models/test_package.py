@@ -92,7 +92,9 @@ def test_a_wrong_card_is_refused_with_the_field(copy, old, new, match):
 
 def test_an_unknown_network_is_an_option_error(copy):
     card = copy / "model.toml"
-    card.write_text(card.read_text(encoding="utf-8").replace('network = "centre_unet"', 'network = "center_unet"'), encoding="utf-8")
+    card.write_text(
+        card.read_text(encoding="utf-8").replace('network = "centre_unet"', 'network = "center_unet"'), encoding="utf-8"
+    )
     package = load_package(copy)
     with pytest.raises(OptionError, match=r"centre_unet \(the nearest\)"):
         package.network(package.card.stage("detect"))

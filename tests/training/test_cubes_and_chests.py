@@ -42,7 +42,17 @@ def cubes(tmp_path):
     for number in range(2):
         origin = {"origin_x": 4.0 * number, "origin_y": 0, "origin_z": 10}
         centroid = {"centroid_x": 4.0 * number + 6, "centroid_y": 6, "centroid_z": 16}
-        rows.append({"split": "train", "file": "train_00", "row": number, "series_uid": "1.2", "patient_id": f"P{number}", **origin, **centroid})
+        rows.append(
+            {
+                "split": "train",
+                "file": "train_00",
+                "row": number,
+                "series_uid": "1.2",
+                "patient_id": f"P{number}",
+                **origin,
+                **centroid,
+            }
+        )
     with (tmp_path / "labels.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
@@ -97,9 +107,18 @@ def test_chests_are_read_as_they_were_written(tmp_path):
         steps = np.diff(steps, axis=axis, prepend=0)
     (tmp_path / "A").mkdir()
     write_xz(tmp_path / "A" / "volume.npy.xz", zigzag(steps))
-    info = {"name": "A", "split": "val", "size_zyx": [3, 8, 9], "spacing_xyz_mm": [0.5, 0.6, 2.5], "origin_xyz_mm": [1, 2, 3], "hu_step": 8}
+    info = {
+        "name": "A",
+        "split": "val",
+        "size_zyx": [3, 8, 9],
+        "spacing_xyz_mm": [0.5, 0.6, 2.5],
+        "origin_xyz_mm": [1, 2, 3],
+        "hu_step": 8,
+    }
     (tmp_path / "A" / "info.json").write_text(json.dumps(info))
-    (tmp_path / "lesions.csv").write_text("scan,kind,x,y,z,diameter_mm\nA,nodule,1.5,2.6,5.5,6.0\nA,small_nodule,1,2,3,\nB,nodule,0,0,0,3\n")
+    (tmp_path / "lesions.csv").write_text(
+        "scan,kind,x,y,z,diameter_mm\nA,nodule,1.5,2.6,5.5,6.0\nA,small_nodule,1,2,3,\nB,nodule,0,0,0,3\n"
+    )
     (chest,) = read_chests(tmp_path)
     np.testing.assert_array_equal(chest.volume.array, hu)
     assert chest.volume.grid.to_mm((1, 1, 1)) == pytest.approx([1.5, 2.6, 5.5])

@@ -5,11 +5,14 @@ The first layer halves the resolution, which makes it ten times cheaper than a U
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from monai.networks.nets.unet import UNet
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class CentreUNet(nn.Module):

@@ -6,11 +6,15 @@ about what lies beside it. Blocks are MONAI's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import torch
 from monai.networks.blocks import ResidualUnit, UpSample
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MEAN_HU_SCALE = 1000.0  # the network's input is HU / 1000, so that features stay near one
 
@@ -37,9 +41,7 @@ class OutlineUNet(nn.Module):
             ResidualUnit(3, a, b, strides=1 if level == 0 else 2, subunits=2, act="RELU", norm="BATCH")
             for level, (a, b) in enumerate(zip(inputs, sizes, strict=True))
         )
-        self.lifts = nn.ModuleList(
-            UpSample(3, b, a, scale_factor=2, mode="deconv") for a, b in zip(sizes[:-1], sizes[1:], strict=True)
-        )
+        self.lifts = nn.ModuleList(UpSample(3, b, a, scale_factor=2, mode="deconv") for a, b in pairwise(sizes))
         self.decoders = nn.ModuleList(
             ResidualUnit(3, 2 * a, a, strides=1, subunits=2, act="RELU", norm="BATCH") for a in sizes[:-1]
         )
@@ -48,15 +50,11 @@ class OutlineUNet(nn.Module):
         # beside the outline never reach a score
         self.evidence = nn.ModuleList(nn.Identity() for _ in range(2))
         pooled = 2 * sizes[1] + 2 * sizes[2] + sizes[3] + 2
-        self.rate = nn.Sequential(
-            nn.Linear(pooled, hidden), nn.ReLU(), nn.Dropout(0.3), nn.Linear(hidden, len(self.ratings))
-        )
+        self.rate = nn.Sequential(nn.Linear(pooled, hidden), nn.ReLU(), nn.Dropout(0.3), nn.Linear(hidden, len(self.ratings)))
 
     def windows(self, hu: Tensor) -> Tensor:
         """Turn HU (n, 1, z, y, x) into one channel a window, each -1..1."""
-        scaled = [
-            hu.clamp(low, high).sub((low + high) / 2).div((high - low) / 2) for low, high in self.windows_hu
-        ]
+        scaled = [hu.clamp(low, high).sub((low + high) / 2).div((high - low) / 2) for low, high in self.windows_hu]
         return torch.cat(scaled, dim=1)
 
     def forward(self, hu: Tensor) -> tuple[Tensor, Tensor]:
