@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medimg._tools.identity import uid_from
-from medimg.engine import _windows
+from medimg.engine import _scores, _windows
 from medimg.engine._lesions import FLIPS, ONCE, Lesion, describe, middle_part
 from medimg.engine.cubes import box_under, sample_array
 from medimg.engine.devices import choose_device
@@ -16,7 +16,7 @@ from medimg.errors import UnsuitableScanError
 from medimg.measures import center_mm, measure
 from medimg.models import fit_grid, load_package
 from medimg.preprocessing import lungs, resample
-from medimg.values import Code, Finding, Grid, Mask, Prediction, Score, Skipped
+from medimg.values import Code, Finding, Grid, Mask, Prediction, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +36,7 @@ BORDER_MM = 8.0  # how far beyond the lung mask a nodule's centre may lie: nodul
 LEAST_LUNG_LITRES = 0.05  # a slab of 2.5 cm through both lungs has 0.3; bowel gas that passes for lung has less
 SIDES = {1: Code("SCT", "7771000", "Left"), 2: Code("SCT", "24028007", "Right")}
 WIDE_FACTOR = 1.8  # a lesion that fills its cube is outlined once more in a cube this much wider
+NO_MODALITY = "The file does not say what kind of scan it is; its values and what they show were taken for"
 FULL_SHARE = 0.02  # share of a cube's surface inside the outline from which on the cube is too small
 
 
@@ -91,14 +92,14 @@ class Model:
         tell("prepare", 0, 1)
         self._check(volume)
         region = lungs(volume)
-        remarks = self._check_region(region)
+        beyond = self._check_region(region)
         box, allowed = self._prepare(volume, region)
         start = _lap(seconds, "prepare", start)
         places = self._detect(box, allowed, tell)
         start = _lap(seconds, "detect", start)
         tell("outline", 0, 1)
         kept = self._describe(volume, places)
-        prediction = self._prediction(volume, region, kept, remarks, seconds)
+        prediction = self._prediction(volume, region, kept, beyond, seconds)
         _lap(seconds, "outline", start)
         return prediction
 
@@ -116,7 +117,7 @@ class Model:
         place = box_under(volume.grid, lesion.grid)
         array[place] = _onto(volume.grid, place, lesion, threshold=stage.threshold)
         lines = self.card.stage("classify").scores
-        scores = {line.name: _sigmoid(line.slope * lesion.logits[line.name] + line.intercept) for line in lines}
+        scores = {line.name: _scores.value(line, lesion, threshold=stage.threshold) for line in lines}
         return Mask(array=array, grid=volume.grid, labels={1: self.card.finding_kind}), scores
 
     def _check(self, volume: Volume) -> None:
@@ -132,7 +133,8 @@ class Model:
         if limits.modality == "CT" and low > -300:
             raise UnsuitableScanError("No voxel of this scan is air, so its values are not HU. Give a CT whose values are HU.")
 
-    def _check_region(self, region: Mask) -> tuple[str, ...]:
+    def _check_region(self, region: Mask) -> str:
+        """Refuse a scan without the region; say where the region goes on beyond the scan, or ""."""
         litres = np.count_nonzero(region.array) * region.grid.voxel_volume_mm3 / 1e6
         if litres < LEAST_LUNG_LITRES:
             raise UnsuitableScanError(
@@ -145,8 +147,8 @@ class Model:
         if region.grid.directions[2, axial] < 0:
             cut = [{"lower": "upper", "upper": "lower"}[name] for name in cut]
         if not cut:
-            return ()
-        return (f"The lungs reach the {' and the '.join(sorted(cut))} end of the scan: what lies beyond was not evaluated.",)
+            return ""
+        return f"The lungs reach the {' and the '.join(sorted(cut))} end of the scan: what lies beyond was not evaluated."
 
     def _prepare(self, volume: Volume, region: Mask) -> tuple[Volume, NDArray[np.bool_]]:
         """Resample the box of the lungs to the detector's grid; say where in it a lesion's centre may lie."""
@@ -201,9 +203,11 @@ class Model:
 
         kept = []
         least = self.card.stage("classify").parameters.get("first_look_least", 0.0)
-        glimpsed = [lesion for lesion in look(places, flips=ONCE) if self.probability(lesion) >= least]
+        glimpsed = [
+            lesion for lesion in look(places, flips=ONCE) if _scores.probability(self.card.stage("classify"), lesion) >= least
+        ]
         for lesion in look([(self._middle(lesion, stage), lesion.peak) for lesion in glimpsed]):
-            probability = self.probability(lesion)
+            probability = _scores.probability(self.card.stage("classify"), lesion)
             if probability < self.card.stage("classify").threshold:
                 continue
             remarks: tuple[str, ...] = ()
@@ -225,22 +229,15 @@ class Model:
         x, y, z = lesion.grid.to_mm(index).tolist()
         return x, y, z
 
-    def probability(self, lesion: Lesion) -> float:
-        """Combine the detector's peak and the classifier's first score to the probability that the place is a lesion."""
-        line = self.card.stage("classify").scores[0]
-        weight = self.card.stage("classify").parameters.get("peak_weight", 0.0)
-        peak = np.clip(lesion.peak, 1e-4, 1 - 1e-4)
-        return _sigmoid(line.slope * lesion.logits[line.name] + weight * float(np.log(peak / (1 - peak))) + line.intercept)
-
     def _prediction(
         self,
         volume: Volume,
         region: Mask,
         kept: list[tuple[float, Lesion, tuple[str, ...]]],
-        remarks: tuple[str, ...],
+        beyond: str,
         seconds: dict[str, float],
     ) -> Prediction:
-        stage, lines = self.card.stage("outline"), self.card.stage("classify").scores
+        stage, rating = self.card.stage("outline"), self.card.stage("classify")
         array = np.zeros(volume.shape, np.uint16 if len(kept) > 255 else np.uint8)
         drawn, label = [], 0
         for probability, lesion, words in sorted(kept, key=lambda item: -item[0]):
@@ -252,18 +249,10 @@ class Model:
             label += 1
             array[place][part & (array[place] == 0)] = label
             drawn.append((label, probability, lesion, words))
-        scored = []
-        for label, probability, lesion, words in drawn:
-            scores = tuple(
-                Score(
-                    name=line.name,
-                    value=_sigmoid(line.slope * lesion.logits[line.name] + line.intercept),
-                    meaning=line.meaning,
-                    calibrated=line.calibrated,
-                )
-                for line in lines[1:]
-            )
-            scored.append((label, probability, scores, words))
+        scored = [
+            (label, probability, _scores.scores(rating, lesion, threshold=stage.threshold), words)
+            for label, probability, lesion, words in drawn
+        ]
         scored.sort(key=lambda item: (-(item[2][0].value if item[2] else item[1]), item[0]))
         order = np.zeros(len(scored) + 1, array.dtype)
         order[[item[0] for item in scored]] = np.arange(1, len(scored) + 1)
@@ -293,8 +282,9 @@ class Model:
                     remarks=words,
                 )
             )
-        missing = () if not remarks else (Skipped(what="beyond the scan", reason=remarks[0]),)
-        return Prediction(findings=tuple(findings), mask=mask, not_evaluated=missing, seconds=seconds)
+        missing = () if not beyond else (Skipped(what="beyond the scan", reason=beyond),)
+        remarks = () if volume.modality else (f"{NO_MODALITY} {self.card.input.modality}.",)
+        return Prediction(findings=tuple(findings), mask=mask, remarks=remarks, not_evaluated=missing, seconds=seconds)
 
 
 def load_model(name: str | Path = "lung-nodule", *, device: str = "auto") -> Model:
@@ -352,10 +342,6 @@ def _side(region: Mask, center: tuple[float, float, float]) -> Code | None:
     if counts.sum() == 0 or counts[0] == counts[1]:
         return None
     return SIDES[int(np.argmax(counts)) + 1]
-
-
-def _sigmoid(value: float) -> float:
-    return float(1 / (1 + np.exp(-np.clip(value, -30, 30))))
 
 
 def _lap(seconds: dict[str, float], name: str, start: float) -> float:

@@ -74,11 +74,12 @@ def scan(*paths: str | Path) -> tuple[tuple[Study, ...], tuple[Skipped, ...]]:
     return _studies(series), tuple(sorted(unused, key=lambda item: item.what))
 
 
-def load_series(series: Series) -> tuple[Volume, Series]:
+def load_series(series: Series, *, modality: str = "") -> tuple[Volume, Series]:
     """Read a series, and say it as it was read.
 
     The series that comes back is the one given, unless files of it turned out to be undecodable only now: then its slices, its
-    grid and its hazards are those of what could be read. Write results against this one.
+    grid and its hazards are those of what could be read. Write results against this one. `modality` is what the caller knows
+    where the file says nothing (NIfTI, NRRD, MHA); a file's own word is never overruled.
 
     Raises:
         ScanError: the series was refused, or nothing of it can be read.
@@ -86,24 +87,23 @@ def load_series(series: Series) -> tuple[Volume, Series]:
     if not series.is_readable:
         raise ScanError(f"{series.name} cannot be read: {refusal(series)}. Give a series with another verdict.")
     reader: Reader = registry.load(ROOM, series.reader, option="reader")
-    return reader.read(series)
+    volume, seen = reader.read(series)
+    return _with_modality(volume, modality), seen
 
 
 def read_series(series: Series, *, modality: str = "") -> Volume:
-    """Read the voxels of a series that `scan` described; its grid is the series' own.
-
-    `modality` is what the caller knows where the file says nothing (NIfTI, NRRD, MHA); a file's own word is never overruled.
+    """Read the voxels of a series that `scan` described; its grid is the series' own. `modality` as for `load_series`.
 
     Raises:
         ScanError: the series was refused, a file changed or cannot be decoded (`load_series` reads without it).
     """
-    volume, seen = load_series(series)
+    volume, seen = load_series(series, modality=modality)
     if seen.grid is not series.grid or seen.slices != series.slices:
         news = next((hazard.sentence for hazard in seen.hazards if hazard not in series.hazards), "files cannot be decoded")
         raise ScanError(
             f"{series.name} is not as its headers say: {news}. Read it with medimg.readers.load_series, which leaves them out."
         )
-    return name_modality(volume, modality)
+    return volume
 
 
 def read(path: str | Path, *, series: str | None = None) -> Volume:
@@ -166,7 +166,7 @@ def refusal(series: Series) -> str:
     return (worst[0] if worst else "it has no volume").rstrip(".")
 
 
-def name_modality(volume: Volume, modality: str) -> Volume:
+def _with_modality(volume: Volume, modality: str) -> Volume:
     """Give a volume without a modality the one the caller knows; CT is in Hounsfield units then."""
     if volume.modality or not modality:
         return volume

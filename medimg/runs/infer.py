@@ -12,7 +12,7 @@ from medimg._tools.files import whole_folder
 from medimg._tools.identity import uid_from
 from medimg.engine import load_model
 from medimg.errors import MedimgError, OptionError, ScanError, UnsuitableScanError, WriteError
-from medimg.readers import read_series, scan
+from medimg.readers import load_series, scan
 from medimg.runs._choose import choose, require_named
 from medimg.runs._given import require_modality, require_writable
 from medimg.runs._provenance import provenance
@@ -145,7 +145,7 @@ def _run(
     seconds: dict[str, float] = {}
     start = time.perf_counter()
     tell("read", 0, 1)
-    volume = read_series(series, modality=modality)
+    volume, series = load_series(series, modality=modality)  # as it was read: files may turn out to be undecodable
     seconds["read"] = time.perf_counter() - start
     prediction = model(volume, progress=tell)
     seconds |= prediction.seconds
