@@ -21,6 +21,7 @@ doctest: ## the examples in the package and in the README
 
 docs: ## the pages that are made from the code
 	.venv/bin/python docs/make_commands.py
+	.venv/bin/python docs/make_models.py
 
 coverage: ## all tests with branch coverage
 	.venv/bin/python -m pytest --cov --cov-report=term --cov-report=html

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, int, int], None]
     Flips = tuple[tuple[int, ...], ...]
+    Kept = tuple[float, Lesion, tuple[str, ...]]  # probability, what the networks say, remarks
 
 AIR_HU = -1024.0
 BORDER_MM = 8.0  # how far beyond the lung mask a nodule's centre may lie: nodules at the wall can be left out of the mask
@@ -86,8 +87,43 @@ class Model:
         Raises:
             UnsuitableScanError: the volume is not what the card says the model was made for.
         """
-        seconds: dict[str, float] = {}
         tell = progress or (lambda stage, done, total: None)
+        region, beyond, kept, seconds = self._search(volume, tell)
+        start = time.perf_counter()
+        prediction = self._prediction(volume, region, kept, beyond, seconds)
+        _lap(seconds, "outline", start)
+        return prediction
+
+    def lesions(self, volume: Volume) -> list[Lesion]:
+        """Return the lesions above the operating point as the networks see them: raw logits, before calibration and measuring."""
+        _, _, kept, _ = self._search(volume, lambda stage, done, total: None)
+        return [lesion for _, lesion, _ in kept]
+
+    def at(self, volume: Volume, center_mm: tuple[float, float, float]) -> tuple[Mask, dict[str, float]]:
+        """Outline and score the lesion at a point (LPS mm) that a person gave: no detector, no operating point.
+
+        Returns:
+            Its outline (label 1) on the volume's grid, empty if the network sees none there, and every score by its name.
+        """
+        stage, lesion = self.card.stage("outline"), self.lesion_at(volume, center_mm)
+        array = np.zeros(volume.shape, np.uint8)
+        place = box_under(volume.grid, lesion.grid)
+        array[place] = _onto(volume.grid, place, lesion, threshold=stage.threshold)
+        lines = self.card.stage("classify").scores
+        scores = {line.name: _scores.value(line, lesion, threshold=stage.threshold) for line in lines}
+        return Mask(array=array, grid=volume.grid, labels={1: self.card.finding_kind}), scores
+
+    def lesion_at(self, volume: Volume, center_mm: tuple[float, float, float], *, peak: float = 0.5) -> Lesion:
+        """Return the lesion at a point (LPS mm) as the networks see it, the cube moved onto it; `peak` is a detector's."""
+        stage = self.card.stage("outline")
+        network, spacing = self.network(stage), stage.spacing_mm[0]
+        (first,) = describe(network, stage, volume, [(center_mm, peak)], spacing_mm=spacing, device=self.device)
+        middle = self._middle(first, stage)
+        return describe(network, stage, volume, [(middle, peak)], spacing_mm=spacing, device=self.device)[0]
+
+    def _search(self, volume: Volume, tell: Progress) -> tuple[Mask, str, list[Kept], dict[str, float]]:
+        """Return the lungs, where they go on beyond the scan, what was kept, and seconds by stage."""
+        seconds: dict[str, float] = {}
         start = time.perf_counter()
         tell("prepare", 0, 1)
         self._check(volume)
@@ -99,26 +135,8 @@ class Model:
         start = _lap(seconds, "detect", start)
         tell("outline", 0, 1)
         kept = self._describe(volume, places)
-        prediction = self._prediction(volume, region, kept, beyond, seconds)
         _lap(seconds, "outline", start)
-        return prediction
-
-    def at(self, volume: Volume, center_mm: tuple[float, float, float]) -> tuple[Mask, dict[str, float]]:
-        """Outline and score the lesion at a point (LPS mm) that a person gave: no detector, no operating point.
-
-        Returns:
-            Its outline (label 1) on the volume's grid, empty if the network sees none there, and every score by its name.
-        """
-        stage = self.card.stage("outline")
-        network, spacing = self.network(stage), stage.spacing_mm[0]
-        (first,) = describe(network, stage, volume, [(center_mm, 0.5)], spacing_mm=spacing, device=self.device)
-        (lesion,) = describe(network, stage, volume, [(self._middle(first, stage), 0.5)], spacing_mm=spacing, device=self.device)
-        array = np.zeros(volume.shape, np.uint8)
-        place = box_under(volume.grid, lesion.grid)
-        array[place] = _onto(volume.grid, place, lesion, threshold=stage.threshold)
-        lines = self.card.stage("classify").scores
-        scores = {line.name: _scores.value(line, lesion, threshold=stage.threshold) for line in lines}
-        return Mask(array=array, grid=volume.grid, labels={1: self.card.finding_kind}), scores
+        return region, beyond, kept, seconds
 
     def _check(self, volume: Volume) -> None:
         limits = self.card.input
@@ -189,9 +207,7 @@ class Model:
         found = _windows.peaks(heat, threshold=stage.threshold, apart=apart, most=int(stage.parameters["most"]))
         return [(tuple(box.grid.to_mm(index).tolist()), height) for index, height in found]
 
-    def _describe(
-        self, volume: Volume, places: list[tuple[tuple[float, float, float], float]]
-    ) -> list[tuple[float, Lesion, tuple[str, ...]]]:
+    def _describe(self, volume: Volume, places: list[tuple[tuple[float, float, float], float]]) -> list[Kept]:
         """Outline and rate each place; move the cube onto what was outlined; keep those that are above the operating point."""
         stage, network = self.card.stage("outline"), self.network(self.card.stage("outline"))
         spacing = stage.spacing_mm[0]
@@ -233,7 +249,7 @@ class Model:
         self,
         volume: Volume,
         region: Mask,
-        kept: list[tuple[float, Lesion, tuple[str, ...]]],
+        kept: list[Kept],
         beyond: str,
         seconds: dict[str, float],
     ) -> Prediction:

@@ -1,4 +1,4 @@
-"""`python -m medimg.training evaluate DATA`: a card's figures again. `... detect|outline|package DATA`: how a model was made."""
+"""`python -m medimg.training evaluate DATA`: a card's figures again. The other steps: how a model was made."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def main(arguments: list[str] | None = None) -> int:
     """Run one of the steps; DATA is a folder with `lidc_nodules/` and `whole_chest/`."""
     parser = argparse.ArgumentParser(prog="python -m medimg.training", description=__doc__)
-    parser.add_argument("step", choices=("detect", "mine", "outline", "package", "evaluate"))
+    parser.add_argument("step", choices=("detect", "mine", "outline", "package", "calibrate", "evaluate"))
     parser.add_argument("data", type=Path, help="folder with lidc_nodules/ and whole_chest/")
     parser.add_argument("--work", type=Path, default=Path("training_work"), help="folder for checkpoints")
     parser.add_argument("--model", default="lung-nodule", help="name of a model, or folder of its package")
@@ -84,6 +84,21 @@ def _package(options: argparse.Namespace) -> int:
     folder = load_package(options.model).folder
     package_weights(folder, {f"{name}.safetensors": options.work / f"{name}.pt" for name in ("detect", "outline")})
     write_patients(folder / "patients.csv", read_cubes(options.data / "lidc_nodules", splits=("train", "val")))
+    return 0
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from medimg.engine import load_model
+    from medimg.training import read_chests, read_cubes
+    from medimg.training.calibrate import calibrate, write_lines
+
+    model = load_model(options.model)
+    cubes = read_cubes(options.data / "lidc_nodules", splits=("val",))
+    chests = [chest for chest in read_chests(options.data / "whole_chest") if chest.split == "val"]
+    lines = calibrate(model, cubes, chests)
+    write_lines(model.package.folder, lines)
+    for name, line in lines.items():
+        print(f"{name}: weights {', '.join(f'{value:.3f}' for value in line.weights)}, intercept {line.intercept:.3f}")
     return 0
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from medimg.engine import Model
     from medimg.training.chests import Chest, Mark
     from medimg.training.cubes import Cubes
-    from medimg.values import Finding
 
 LEAST_RADIUS_MM = 2.0  # of a mark without a diameter: smaller than the nodules that count
 RESAMPLES = 1000
@@ -35,7 +34,7 @@ def evaluate_chests(model: Model, chests: Iterable[Chest]) -> list[dict[str, Any
         found: dict[int, float] = {}
         ignored = others = 0
         for finding in prediction.findings:
-            number = _mark_of(finding, chest.marks)
+            number = mark_of(finding.center_mm, chest.marks)
             if number is None:
                 others += 1
             elif chest.marks[number].kind == TARGET:
@@ -57,10 +56,11 @@ def evaluate_chests(model: Model, chests: Iterable[Chest]) -> list[dict[str, Any
     return lines
 
 
-def _mark_of(finding: Finding, marks: tuple[Mark, ...]) -> int | None:
+def mark_of(center_mm: tuple[float, float, float], marks: tuple[Mark, ...]) -> int | None:
+    """Return the number of the mark that a point hits (LUNA16: nearer than its radius), a target before others; None if none."""
     near = []
     for number, mark in enumerate(marks):
-        distance = float(np.linalg.norm(np.subtract(mark.center_mm, finding.center_mm)))
+        distance = float(np.linalg.norm(np.subtract(mark.center_mm, center_mm)))
         if distance <= max((mark.diameter_mm or 0) / 2, LEAST_RADIUS_MM):
             near.append((mark.kind != TARGET, distance, number))
     return min(near)[2] if near else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import re
@@ -20,6 +21,8 @@ PAGES = {  # room -> where its plugins are described
     "medimg.cli": "commands.md",
 }
 
+MAKERS = ("Hazard", "BlockError", "note")
+
 
 @pytest.mark.parametrize(("room", "page"), PAGES.items())
 def test_every_plugin_is_on_its_page(root, room, page):
@@ -33,9 +36,38 @@ def test_every_file_that_is_written_is_on_the_page(root):
     assert [file for file in files if f"`{file}`" not in text] == []
 
 
+def test_every_kind_of_hazard_is_on_the_page_of_the_readers(root):
+    told = set(re.findall(r"`([a-z0-9-]+)`", (root / "docs" / "readers.md").read_text()))
+    kinds = {kind for path in (root / "medimg" / "readers").glob("*.py") for kind in hazard_kinds(ast.parse(path.read_text()))}
+    assert {"missing-slice", "truncated", "bad-affine"} <= kinds, "the search finds them"
+    assert sorted(kinds - told - {"changed"}) == []  # `changed` is only ever an error's
+
+
+def hazard_kinds(tree):
+    """Find what is given as the kind of a hazard: first arguments, and tuples of a kind and words."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in MAKERS:
+            first = node.args[0] if node.args else None
+        elif isinstance(node, ast.Tuple) and len(node.elts) == 2 and isinstance(node.elts[1], ast.Constant | ast.JoinedStr):
+            words = node.elts[1].value if isinstance(node.elts[1], ast.Constant) else "of several"
+            first = node.elts[0] if isinstance(words, str) and " " in words else None
+        else:
+            continue
+        if isinstance(first, ast.Constant) and isinstance(first.value, str) and re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", first.value):
+            yield first.value
+
+
 def test_every_model_has_a_page(root):
     for name in registry_of_models():
         assert (root / "docs" / "models" / f"{name}.md").is_file()
+
+
+def test_the_page_of_a_model_is_what_its_card_says(root):
+    from medimg.models import load_package
+
+    page = runpy.run_path(str(root / "docs" / "make_models.py"))["page"]
+    for name in registry_of_models():
+        assert (root / "docs" / "models" / f"{name}.md").read_text() == page(load_package(name).card), "run docs/make_models.py"
 
 
 def registry_of_models():

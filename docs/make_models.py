@@ -1,0 +1,120 @@
+"""Write docs/models/NAME.md from the card of every packaged model, so that a figure is stated once.
+
+Usage: python docs/make_models.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medimg.models import load_package
+from medimg.models.package import PACKAGED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from medimg.models import ModelCard
+
+FOLDER = Path(__file__).parent / "models"
+
+
+def main() -> None:
+    """Write every page."""
+    for folder in sorted(path.parent for path in PACKAGED.glob("*/model.toml")):
+        card = load_package(folder.name).card
+        (FOLDER / f"{card.name}.md").write_text(page(card), encoding="utf-8")
+
+
+def page(card: ModelCard) -> str:
+    """Return the page of a card."""
+    limits = card.input
+    ranges = [
+        ("modality", limits.modality),
+        ("shows", limits.region),
+        ("slices", f"{_range(limits.slice_spacing_mm)} mm apart"),
+        ("pixels", f"{_range(limits.pixel_spacing_mm)} mm wide"),
+        ("covers", f"{_range(limits.extent_mm)} mm along the patient"),
+        ("gantry", f"tilted by {limits.tilt_limit_deg:g} degrees at most"),
+        ("age", f"{limits.age_limit_years:g} years and more"),
+    ]
+    stages = [
+        (stage.task, f"`{stage.network}`", f"{stage.threshold:g}", stage.why or "-", f"`{stage.weights_sha256[:12]}`")
+        for stage in card.stages
+    ]
+    scores = [
+        (f"`{score.name}`", score.meaning, "yes" if score.calibrated else "no") for stage in card.stages for score in stage.scores
+    ]
+    return "\n".join(
+        [
+            f"# {card.name} {card.version}",
+            "",
+            "<!-- made by docs/make_models.py from the card; change that, and run it again -->",
+            "",
+            f"{card.summary} **{card.research_only}** Licence of the weights: {card.licence}. [What the fields mean](README.md).",
+            "",
+            "## How it was trained",
+            "",
+            card.training.strip(),
+            "",
+            "## What it takes",
+            "",
+            *_table(("", ""), ranges),
+            "",
+            "Outside of this a scan is refused in words, never scored in silence. "
+            f"A series whose BodyPartExamined is one of {', '.join(limits.excluded_body_parts)} is left out; "
+            "no value of it lets one in.",
+            "",
+            "## Stages",
+            "",
+            *_table(("task", "network", "threshold", "why", "weights (SHA-256)"), stages),
+            "",
+            *_table(("score", "meaning", "calibrated"), scores),
+            "",
+            "## How good it is",
+            "",
+            *_evidence(card.evidence),
+        ]
+    )
+
+
+def _evidence(evidence: dict[str, Any]) -> Iterator[str]:
+    """Say plain values as lines and tables of the card as tables."""
+    for name, value in evidence.items():
+        if isinstance(value, str) and name not in ("split",):
+            yield from (" ".join(value.split()), "")
+    for name, value in evidence.items():
+        if isinstance(value, dict):
+            yield from (f"### {value.get('title', name)}", "")
+            yield from _table(
+                ("figure", "value"), [(_words(key), _figure(item)) for key, item in value.items() if key != "title"]
+            )
+            yield ""
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            keys = list(value[0])
+            yield from _table(tuple(map(_words, keys)), [tuple(_figure(row[key]) for key in keys) for row in value])
+            yield ""
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, list):
+        middle, low, high = value
+        return f"{middle:.3f} ({low:.3f} to {high:.3f})"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _range(pair: tuple[float, float]) -> str:
+    return f"{pair[0]:g} to {pair[1]:g}"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
+    for row in (head, ("---",) * len(head), *rows):
+        yield f"| {' | '.join(row)} |"
+
+
+if __name__ == "__main__":
+    main()

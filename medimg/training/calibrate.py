@@ -1,0 +1,189 @@
+"""Fit what a card says about its scores on the validation patients: from logits to numbers that mean what they say."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import numpy as np
+
+from medimg._tools.files import whole_file
+from medimg.engine import Model, _scores, _windows
+from medimg.models.card import CARD_FILE
+from medimg.training.chests import TARGET
+from medimg.training.evaluate import mark_of
+from medimg.training.outline_and_rate import RATINGS, soft_ratings
+from medimg.values import Grid, Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from medimg.training.chests import Chest
+    from medimg.training.cubes import Cubes
+
+FOLDS = 5  # of patients, for figures that are measured on other patients than they were fitted on
+SHRINK = 1e-3  # L2 on the weights: without it a perfect split sends them to infinity
+NEAR_MM = 3.0  # a peak this near to a marked nodule of a cube, or inside it, is a hit
+AWAY_MM = 5.0  # and one further than this from all of them is none
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """sigmoid(weights @ features + intercept)."""
+
+    weights: tuple[float, ...]
+    intercept: float
+
+    def __call__(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the value for each row of `features`."""
+        result: NDArray[np.float64] = 1 / (1 + np.exp(-(features @ np.array(self.weights) + self.intercept)))
+        return result
+
+
+def fit_line(features: NDArray[np.float64], target: NDArray[np.float64]) -> Line:
+    """Fit a logistic line to targets from 0 to 1 (cross-entropy, a trace of L2)."""
+    from scipy.optimize import minimize
+
+    def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        logit = features @ values[:-1] + values[-1]
+        entropy = np.logaddexp(0, logit) - target * logit
+        slope = (1 / (1 + np.exp(-logit)) - target) / len(target)
+        gradient = np.append(features.T @ slope, slope.sum()) + 2 * SHRINK * np.append(values[:-1], 0)
+        return float(entropy.mean() + SHRINK * (values[:-1] ** 2).sum()), gradient
+
+    best = minimize(loss, np.append(np.ones(features.shape[1]), 0.0), jac=True, method="L-BFGS-B").x
+    return Line(weights=tuple(best[:-1].tolist()), intercept=float(best[-1]))
+
+
+def other_folds(features: NDArray[np.float64], target: NDArray[np.float64], patients: NDArray[Any]) -> NDArray[np.float64]:
+    """Return each row's value by a line that was fitted without its patient's fold."""
+    fold = np.array([crc32(str(patient).encode()) % FOLDS for patient in patients])
+    values = np.empty(len(target))
+    for number in range(FOLDS):
+        held = fold == number
+        values[held] = fit_line(features[~held], target[~held])(features[held])
+    return values
+
+
+def rated_lesions(model: Model, cubes: Cubes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return per nodule the network's rating logits (columns as `RATINGS`) and ln(diameter / 10 mm) of its outline."""
+    threshold = model.card.stage("outline").threshold
+    logits, sizes = [], []
+    for number in range(len(cubes.rows)):
+        volume = _volume(cubes, number)
+        center = volume.grid.to_mm(np.round(cubes.centroids[number]))
+        lesion = model.lesion_at(volume, tuple(center.tolist()))
+        logits.append([lesion.logits[name] for name in RATINGS])
+        sizes.append(np.log(_scores.diameter_mm(lesion, threshold=threshold) / _scores.TEN_MM))
+    return np.array(logits), np.array(sizes)
+
+
+def candidates(model: Model, cubes: Cubes, chests: Iterable[Chest]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return for every place that the detector proposes (nodule logit, peak logit), and whether it is a marked nodule.
+
+    Places that are neither, such as marks of one or two readers, are left out.
+    """
+    rows: list[tuple[float, float]] = []
+    hits: list[bool] = []
+    for number in range(len(cubes.rows)):
+        for lesion, hit in _of_cube(model, cubes, number):
+            rows.append(_features(lesion))
+            hits.append(hit)
+    lenient = Model(_without_operating_point(model), device=model.device)
+    for chest in chests:
+        for lesion in lenient.lesions(chest.volume):
+            center = lesion.grid.to_mm(np.array(lesion.grid.shape) // 2)
+            mark = mark_of(tuple(center.tolist()), chest.marks)
+            if mark is None or chest.marks[mark].kind == TARGET:
+                rows.append(_features(lesion))
+                hits.append(mark is not None)
+    return np.array(rows), np.array(hits)
+
+
+def calibrate(model: Model, cubes: Cubes, chests: Iterable[Chest]) -> dict[str, Line]:
+    """Fit every score of the card on validation cubes and chests; `nodule` weighs the detector's peak, `suspicion` the size."""
+    logits, sizes = rated_lesions(model, cubes)
+    ratings = soft_ratings(cubes)
+    lines = {}
+    for line in model.card.stage("classify").scores[1:]:
+        column = RATINGS.index(line.name)
+        features = logits[:, [column]]
+        if line.name == "suspicion":
+            features = np.column_stack([features, sizes])
+        target = ratings[:, column - 1].astype(float)
+        known = ~np.isnan(target)
+        lines[line.name] = fit_line(features[known], target[known])
+    features, hits = candidates(model, cubes, chests)
+    lines["nodule"] = fit_line(features, hits.astype(float))
+    return lines
+
+
+def write_lines(folder: Path, lines: dict[str, Line]) -> None:
+    """Put fitted lines into the card of a model's folder."""
+    text = (folder / CARD_FILE).read_text(encoding="utf-8")
+    for name, line in lines.items():
+        values = {"slope": line.weights[0], "intercept": line.intercept}
+        if name == "nodule":
+            text = re.sub(r"peak_weight = [-\d.]+", f"peak_weight = {line.weights[1]:.4f}", text)
+        elif len(line.weights) > 1:
+            values["size_weight"] = line.weights[1]
+        row = re.search(rf'^.*\{{ name = "{name}", .*$', text, re.MULTILINE)
+        if row is None:
+            continue
+        fresh = row[0]
+        for key, value in values.items():
+            fresh = re.sub(rf"\b{key} = [-\d.]+", f"{key} = {value:.4f}", fresh)
+        if name != "nodule":  # its figures depend on how many candidates are nodules, which differs from patient to patient
+            fresh = fresh.replace("calibrated = false", "calibrated = true")
+        text = text.replace(row[0], fresh)
+    with whole_file(folder / CARD_FILE) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _features(lesion: Any) -> tuple[float, float]:
+    peak = float(np.clip(lesion.peak, _scores.LEAST_PEAK, 1 - _scores.LEAST_PEAK))
+    return lesion.logits["nodule"], float(np.log(peak / (1 - peak)))
+
+
+def _of_cube(model: Model, cubes: Cubes, number: int) -> Iterable[tuple[Any, bool]]:
+    """Give what the detector proposes in a cube and whether it is a nodule; places near the cube's edge are left out."""
+    from scipy import ndimage
+
+    stage, volume = model.card.stage("detect"), _volume(cubes, number)
+    heat = _windows.run_windows(
+        model.network(stage),
+        volume.array,
+        channel=0,
+        window=stage.window,
+        margin=stage.margin,
+        device=model.device,
+        background=float(volume.array.min()),
+    )
+    far = ndimage.distance_transform_edt(cubes.mask[number] == 0)
+    apart = round(stage.parameters["apart_mm"])
+    found = _windows.peaks(heat, threshold=stage.threshold, apart=apart, most=int(stage.parameters["most"]))
+    for place, height in found:
+        inner = stage.margin <= min(place) and max(place) < volume.shape[0] - stage.margin
+        if far[place] <= NEAR_MM or (inner and far[place] > AWAY_MM):
+            center = volume.grid.to_mm(place)
+            yield model.lesion_at(volume, tuple(center.tolist()), peak=height), bool(far[place] <= NEAR_MM)
+
+
+def _volume(cubes: Cubes, number: int) -> Volume:
+    grid = Grid.straight(cubes.hu.shape[1:], spacing_mm=(1.0, 1.0, 1.0))
+    return Volume(array=cubes.hu[number], grid=grid, modality="CT", unit="HU")
+
+
+def _without_operating_point(model: Model) -> Any:
+    stages = tuple(
+        replace(stage, threshold=0.0, parameters=stage.parameters | {"first_look_least": 0.0})
+        if stage.task == "classify"
+        else stage
+        for stage in model.card.stages
+    )
+    return replace(model.package, card=replace(model.card, stages=stages))

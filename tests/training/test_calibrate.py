@@ -1,0 +1,67 @@
+"""What a card says of its scores is fitted on other patients, and lands where the card keeps it."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from medimg.models import load_package
+from medimg.models.package import PACKAGED
+from medimg.training.calibrate import Line, fit_line, other_folds, write_lines
+
+TRUTH = Line(weights=(1.4, -0.6), intercept=0.3)
+
+
+@pytest.fixture
+def rated():
+    """Features of 4000 lesions of 800 patients, and how often a rater of `TRUTH` would say yes."""
+    generator = np.random.default_rng(3)
+    features = generator.normal(size=(4000, 2))
+    return features, generator.binomial(20, TRUTH(features)) / 20, np.repeat(np.arange(800), 5)
+
+
+def test_a_line_is_found_again(rated):
+    line = fit_line(*rated[:2])
+    np.testing.assert_allclose([*line.weights, line.intercept], [*TRUTH.weights, TRUTH.intercept], atol=0.05)
+
+
+def test_it_is_the_line_of_another_program(rated):
+    from sklearn.linear_model import LogisticRegression
+
+    features, share, _ = rated
+    both = np.concatenate([features, features])
+    weight = np.concatenate([share, 1 - share])
+    other = LogisticRegression(C=np.inf).fit(both, np.repeat([1, 0], len(features)), sample_weight=weight)
+    line = fit_line(features, share)
+    np.testing.assert_allclose(line.weights, other.coef_[0], atol=0.05)  # ours is shrunk by a trace
+
+
+def test_no_patient_is_judged_by_a_line_that_saw_him():
+    """Targets that are noise of the patient can only be told by who has seen them."""
+    generator = np.random.default_rng(5)
+    patients = np.repeat(np.arange(60), 4)
+    features = np.eye(60)[patients] * 4  # a feature a patient
+    target = generator.integers(0, 2, 60)[patients].astype(float)
+    seen = fit_line(features, target)(features)
+    unseen = other_folds(features, target, patients)
+    assert np.corrcoef(seen, target)[0, 1] > 0.9
+    assert np.corrcoef(unseen, target)[0, 1] < 0.1
+
+
+def test_lines_are_written_into_the_card(tmp_path):
+    folder = shutil.copytree(PACKAGED / "lung-nodule", tmp_path / "model")
+    before = load_package(folder).card
+    lines = {
+        "nodule": Line(weights=(0.5, 0.25), intercept=-1.5),
+        "suspicion": Line(weights=(0.75, 2.0), intercept=0.125),
+    }
+    write_lines(folder, lines)
+    stage = load_package(folder).card.stage("classify")
+    scores = {line.name: line for line in stage.scores}
+    assert (scores["nodule"].slope, scores["nodule"].intercept, stage.parameters["peak_weight"]) == (0.5, -1.5, 0.25)
+    assert not scores["nodule"].calibrated
+    suspicion = scores["suspicion"]
+    assert (suspicion.slope, suspicion.size_weight, suspicion.intercept, suspicion.calibrated) == (0.75, 2.0, 0.125, True)
+    assert scores["texture"] == {line.name: line for line in before.stage("classify").scores}["texture"]
