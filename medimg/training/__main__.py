@@ -6,9 +6,11 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from medimg.errors import MedimgError
+from medimg.errors import MedimgError, OptionError
+
+SCHEDULE = ("steps", "learning_rate", "seed")
 
 if TYPE_CHECKING:
     from medimg.training import Chest, Cubes
@@ -22,8 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, default=Path("training_work"), help="folder for checkpoints")
     parser.add_argument("--model", default="lung-nodule", help="name of a model, or folder of its package")
     parser.add_argument("--split", default="val", choices=("train", "val", "test"), help="which cubes to measure on")
-    parser.add_argument("--steps", type=int, help="training steps")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--config", type=Path, help="TOML with [detect] and [outline]: steps, learning_rate, seed")
+    parser.add_argument("--start-from", type=Path, help="checkpoint that gives the first weights (outline)")
     options = parser.parse_args(arguments)
     try:
         return globals()[f"_{options.step}"](options)
@@ -40,11 +42,28 @@ def _training_data(options: argparse.Namespace) -> tuple[Cubes, list[Chest]]:
     return cubes, [chest for chest in read_chests(options.data / "whole_chest") if chest.split == "train"]
 
 
+def _schedule(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what the configuration says of a step; an unknown key is refused with the nearest known one."""
+    import tomllib
+
+    if options.config is None:
+        return {}
+    try:
+        tables = tomllib.loads(options.config.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OptionError("config", options.config.name, f"a TOML file that can be read ({type(error).__name__})") from error
+    schedule: dict[str, Any] = tables.get(options.step, {})
+    for key in schedule:
+        if key not in SCHEDULE:
+            raise OptionError.unknown(f"config [{options.step}]", key, SCHEDULE)
+    return schedule
+
+
 def _detect(options: argparse.Namespace) -> int:
     from medimg.training.detect_centres import train_detector
 
     cubes, chests = _training_data(options)
-    train_detector(cubes, chests, checkpoint=options.work / "detect.pt", steps=options.steps or 3000, seed=options.seed)
+    train_detector(cubes, chests, checkpoint=options.work / "detect.pt", **_schedule(options))
     return 0
 
 
@@ -69,8 +88,8 @@ def _outline(options: argparse.Namespace) -> int:
         cubes,
         checkpoint=options.work / "outline.pt",
         others=np.load(others) if others.exists() else None,
-        steps=options.steps or 2000,
-        seed=options.seed,
+        start_from=options.start_from,
+        **_schedule(options),
     )
     return 0
 

@@ -143,6 +143,7 @@ def train_detector(
     *,
     checkpoint: Path,
     steps: int = 3000,
+    learning_rate: float = 2e-3,
     seed: int = 0,
     tell: Callable[[str], None] = print,
 ) -> None:
@@ -153,5 +154,5 @@ def train_detector(
     last = next(module for module in reversed(list(network.modules())) if getattr(module, "bias", None) is not None)
     torch.nn.init.constant_(last.bias, -4.0)  # type: ignore[arg-type]  # nearly every voxel is no centre
     crops = Crops(cubes, chests, seed=seed)
-    schedule = Schedule(steps=steps, learning_rate=2e-3, weight_decay=1e-3, seed=seed, save_every=200)
+    schedule = Schedule(steps=steps, learning_rate=learning_rate, weight_decay=1e-3, seed=seed, save_every=200)
     train(network, lambda net: detector_loss(net, crops.batch()), schedule=schedule, checkpoint=checkpoint, tell=tell)

@@ -1,0 +1,60 @@
+"""The numbers of a report are those that the card's calibration says, and no others."""
+
+from __future__ import annotations
+
+from math import exp, log
+
+import numpy as np
+import pytest
+
+from medimg.engine import _scores
+from medimg.engine._lesions import Lesion, middle_part
+from medimg.engine.cubes import cube_grid
+from medimg.models import ScoreLine, Stage
+
+
+def ball(radius, *, spacing_mm=1.0, beside=False):
+    grid = cube_grid((0, 0, 0), edge=40, spacing_mm=spacing_mm)
+    place = np.stack(np.indices(grid.shape), axis=-1) - 20
+    outline = (np.linalg.norm(place, axis=-1) <= radius).astype(np.float32)
+    if beside:
+        outline[2:6, 2:6, 2:6] = 1
+    return Lesion(grid=grid, outline=outline, logits={"nodule": 1.5, "suspicion": -0.5}, spread={}, peak=0.8)
+
+
+def line(name, **values):
+    return ScoreLine(name=name, meaning="", **values)
+
+
+@pytest.mark.parametrize("spacing_mm", [1.0, 1.8])
+def test_the_diameter_is_that_of_the_ball_in_millimetres(spacing_mm):
+    lesion = ball(8, spacing_mm=spacing_mm, beside=True)
+    assert _scores.diameter_mm(lesion, threshold=0.5) == pytest.approx(16 * spacing_mm, rel=0.03)
+
+
+def test_a_score_weighs_logit_and_size_as_the_card_says():
+    lesion = ball(8)
+    size = log(_scores.diameter_mm(lesion, threshold=0.5) / 10)
+    value = _scores.value(line("suspicion", slope=2.0, size_weight=3.0, intercept=0.25), lesion, threshold=0.5)
+    assert value == pytest.approx(1 / (1 + exp(-(2.0 * -0.5 + 3.0 * size + 0.25))))
+
+
+def test_the_probability_weighs_the_detectors_peak():
+    stage = Stage(
+        task="classify",
+        network="outline_unet",
+        weights_file="a",
+        weights_sha256="",
+        scores=(line("nodule", slope=0.5, intercept=-1.0),),
+        parameters={"peak_weight": 2.0},
+    )
+    assert _scores.probability(stage, ball(5)) == pytest.approx(1 / (1 + exp(-(0.5 * 1.5 + 2.0 * log(0.8 / 0.2) - 1.0))))
+
+
+def test_the_middle_part_is_the_nearest_to_the_middle():
+    outline = np.zeros((20, 20, 20), np.float32)
+    outline[2:4, 2:4, 2:4] = outline[12:14, 10:12, 10:12] = 1
+    part = middle_part(outline, threshold=0.5)
+    assert part[12, 10, 10]
+    assert not part[2, 2, 2]
+    assert not middle_part(np.zeros_like(outline), threshold=0.5).any()

@@ -1,0 +1,74 @@
+"""The default model on patients: the least that its card promises.
+
+Scans that are not free for any use are looked at here, and never learnt from.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import medimg
+from medimg import readers
+from medimg.cli import main
+from medimg.engine import load_model
+from medimg.errors import UnsuitableScanError
+from medimg.training import read_chests
+from medimg.training.evaluate import evaluate_chests
+
+DATA = Path(os.environ.get("MEDIMG_REAL_DATA", ""))
+pytestmark = pytest.mark.skipif(not os.environ.get("MEDIMG_REAL_DATA"), reason="MEDIMG_REAL_DATA is not set")
+LEAST_FOUND, MOST_OTHERS = 4, 15  # of 6 targets in four scans; findings a scan that no reader marked
+NODULE_MM, RADIUS_MM = (70.9, 76.6, -191.7), 13.3  # LIDC-IDRI-0003, marked by four readers
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model("lung-nodule", device="cpu")
+
+
+def test_four_whole_chests(model):
+    lines = evaluate_chests(model, read_chests(DATA / "whole_chest"))
+    assert sum(line["targets"] for line in lines) == 6
+    assert sum(line["found"] for line in lines) >= LEAST_FOUND
+    assert max(line["others"] for line in lines) <= MOST_OTHERS, lines
+
+
+def test_slices_of_a_scanner_with_a_truncated_file(tmp_path, capsys):
+    """The damaged slice is at the end: the scan is read without it, that is said, and the nodule is found where it is."""
+    assert main(["infer", str(DATA / "lidc_dicom" / "LIDC-IDRI-0003" / "ct"), "--output", str(tmp_path), "--json"]) == 0
+    (study,) = json.loads(capsys.readouterr().out)["studies"]
+    hazards = [hazard for series in study["series"] for hazard in series["hazards"]]
+    assert any("001.dcm" in hazard["sentence"] for hazard in hazards)
+    found = [finding for finding in study["findings"] if np.linalg.norm(np.subtract(finding["center_mm"], NODULE_MM)) < RADIUS_MM]
+    assert found
+    assert found[0]["laterality"] == "Left"
+    assert {"seg.dcm", "report.html", "heatmap.nii.gz", "findings.json", "run.json"} == set(study["files"])
+
+
+def test_a_whole_chest_of_another_maker_with_a_mass(model):
+    """A tumour of 67 mm is beyond what the model was made for: it has to end well and say so, not to outline it."""
+    prediction = model(medimg.read(DATA / "chest_ct" / "LUNG1-001" / "ct"))
+    assert len(prediction.findings) <= 2 * MOST_OTHERS
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "other_anatomy/sts002_ct.nii.gz",
+        "other_anatomy/sts002_mr_t1.nii.gz",
+        "other_anatomy/sts002_pet_image.nii.gz",
+        "other_anatomy/abdomen_mr.nii.gz",
+        "other_anatomy/brain_mr_image.nrrd",
+        "vendor_dicom/siemens_t1_sagittal_HFS",
+        "vendor_dicom/ge_hispeed_head_ct_tilt",
+    ],
+)
+def test_what_shows_no_chest_is_refused(model, path):
+    for volume in readers.read_all(DATA / path):
+        with pytest.raises(UnsuitableScanError):
+            model(volume)
