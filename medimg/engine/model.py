@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 AIR_HU = -1024.0
 BORDER_MM = 8.0  # how far beyond the lung mask a nodule's centre may lie: nodules at the wall can be left out of the mask
+LEAST_AIR_HU = -300.0  # every CT of a chest has voxels far below it, in the lungs and around the patient
+TISSUE_HU, LEAST_TISSUE = (-150.0, 150.0), 0.03  # fat, muscle and blood are a tenth of any chest, however it was cropped
 LEAST_LUNG_LITRES = 0.05  # a slab of 2.5 cm through both lungs has 0.3; bowel gas that passes for lung has less
 SIDES = {1: Code("SCT", "7771000", "Left"), 2: Code("SCT", "24028007", "Right")}
 WIDE_FACTOR = 1.8  # a lesion that fills its cube is outlined once more in a cube this much wider
@@ -88,9 +91,11 @@ class Model:
             UnsuitableScanError: the volume is not what the card says the model was made for.
         """
         tell = progress or (lambda stage, done, total: None)
-        region, beyond, kept, seconds = self._search(volume, tell)
+        remarks = () if volume.modality else (f"{NO_MODALITY} {self.card.input.modality}.",)
+        volume = volume.of_modality(self.card.input.modality)
+        region, beyond, kept, seconds = self._search(volume, tell, unsaid=bool(remarks))
         start = time.perf_counter()
-        prediction = self._prediction(volume, region, kept, beyond, seconds)
+        prediction = replace(self._prediction(volume, region, kept, beyond, seconds), remarks=remarks)
         _lap(seconds, "outline", start)
         return prediction
 
@@ -121,12 +126,12 @@ class Model:
         middle = self._middle(first, stage)
         return describe(network, stage, volume, [(middle, peak)], spacing_mm=spacing, device=self.device)[0]
 
-    def _search(self, volume: Volume, tell: Progress) -> tuple[Mask, str, list[Kept], dict[str, float]]:
+    def _search(self, volume: Volume, tell: Progress, *, unsaid: bool = False) -> tuple[Mask, str, list[Kept], dict[str, float]]:
         """Return the lungs, where they go on beyond the scan, what was kept, and seconds by stage."""
         seconds: dict[str, float] = {}
         start = time.perf_counter()
         tell("prepare", 0, 1)
-        self._check(volume)
+        self._check(volume, unsaid=unsaid)
         region = lungs(volume)
         beyond = self._check_region(region)
         box, allowed = self._prepare(volume, region)
@@ -138,7 +143,7 @@ class Model:
         _lap(seconds, "outline", start)
         return region, beyond, kept, seconds
 
-    def _check(self, volume: Volume) -> None:
+    def _check(self, volume: Volume, *, unsaid: bool) -> None:
         limits = self.card.input
         if volume.modality and volume.modality != limits.modality:
             raise UnsuitableScanError(
@@ -147,9 +152,18 @@ class Model:
         reason = fit_grid(self.card, volume.grid)
         if reason:
             raise UnsuitableScanError(f"{reason} Give another reconstruction, or another model (medimg models list).")
-        low = float(volume.array[:: max(1, volume.shape[0] // 16)].min())
-        if limits.modality == "CT" and low > -300:
-            raise UnsuitableScanError("No voxel of this scan is air, so its values are not HU. Give a CT whose values are HU.")
+        if limits.modality == "CT":
+            part = volume.array[:: max(1, volume.shape[0] // 16)]
+            if part.min() > LEAST_AIR_HU:
+                raise UnsuitableScanError(
+                    "No voxel of this scan is air, so its values are not HU. Give a CT whose values are HU."
+                )
+            tissue = float(((part > TISSUE_HU[0]) & (part < TISSUE_HU[1])).mean())
+            if unsaid and tissue < LEAST_TISSUE:
+                raise UnsuitableScanError(
+                    f"The file does not say what kind of scan it is, and too few of its voxels ({tissue:.1%}) are soft tissue. "
+                    f"Say it with --modality {limits.modality} (modality={limits.modality!r}) if it is one."
+                )
 
     def _check_region(self, region: Mask) -> str:
         """Refuse a scan without the region; say where the region goes on beyond the scan, or ""."""
@@ -299,8 +313,7 @@ class Model:
                 )
             )
         missing = () if not beyond else (Skipped(what="beyond the scan", reason=beyond),)
-        remarks = () if volume.modality else (f"{NO_MODALITY} {self.card.input.modality}.",)
-        return Prediction(findings=tuple(findings), mask=mask, remarks=remarks, not_evaluated=missing, seconds=seconds)
+        return Prediction(findings=tuple(findings), mask=mask, not_evaluated=missing, seconds=seconds)
 
 
 def load_model(name: str | Path = "lung-nodule", *, device: str = "auto") -> Model:

@@ -88,7 +88,7 @@ def load_series(series: Series, *, modality: str = "") -> tuple[Volume, Series]:
         raise ScanError(f"{series.name} cannot be read: {refusal(series)}. Give a series with another verdict.")
     reader: Reader = registry.load(ROOM, series.reader, option="reader")
     volume, seen = reader.read(series)
-    return _with_modality(volume, modality), seen
+    return volume.of_modality(modality), seen
 
 
 def read_series(series: Series, *, modality: str = "") -> Volume:
@@ -164,13 +164,6 @@ def refusal(series: Series) -> str:
     """Return why a series was refused, in its own words."""
     worst = [hazard.sentence for hazard in series.hazards if hazard.verdict is series.verdict]
     return (worst[0] if worst else "it has no volume").rstrip(".")
-
-
-def _with_modality(volume: Volume, modality: str) -> Volume:
-    """Give a volume without a modality the one the caller knows; CT is in Hounsfield units then."""
-    if volume.modality or not modality:
-        return volume
-    return replace(volume, modality=modality, unit="HU" if modality == "CT" else volume.unit)
 
 
 def _with_shown_names(series: Series, names: dict[str, str]) -> Series:

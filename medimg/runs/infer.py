@@ -149,6 +149,7 @@ def _run(
     seconds["read"] = time.perf_counter() - start
     prediction = model(volume, progress=tell)
     seconds |= prediction.seconds
+    volume = volume.of_modality(model.card.input.modality)  # the model has judged by the voxels, and its remarks say so
     findings = tuple(
         replace(finding, tracking_uid=uid_from(series.series_uid or series.name, finding.tracking_uid))
         for finding in prediction.findings

@@ -61,6 +61,18 @@ class Volume:
         """Return a volume with other voxels on another grid; `step` and its options join the history."""
         return replace(self, array=array, grid=grid, history=self.history + _entry(step, options))
 
+    def of_modality(self, modality: str) -> Volume:
+        """Return the volume with the modality that its file did not tell, a CT in HU; what a file told stays.
+
+        >>> from medimg.values import Grid
+        >>> scan = Volume(array=np.zeros((2, 2, 2), np.int16), grid=Grid.straight((2, 2, 2), spacing_mm=(1, 1, 1)))
+        >>> scan.of_modality("CT").unit, scan.of_modality("MR").of_modality("CT").modality
+        ('HU', 'MR')
+        """
+        if self.modality or not modality:
+            return self
+        return replace(self, modality=modality, unit="HU" if modality == "CT" else self.unit)
+
     def describe(self) -> str:
         """Say the volume in one line."""
         return f"{self.modality or 'image'}, {self.grid.describe()}{', ' + self.unit if self.unit else ''}"
