@@ -60,12 +60,12 @@ def whole_folder(path: Path) -> Iterator[Path]:
     try:
         yield partial
         old = partial.with_name(partial.name + "-old")
-        if path.exists():
-            os.rename(path, old)
         try:
+            if path.exists():
+                os.rename(path, old)
             os.rename(partial, path)
-        except OSError:
-            if old.exists():
+        except BaseException:  # Ctrl-C too
+            if old.exists() and not path.exists():
                 os.rename(old, path)  # the former results stay
             raise
         shutil.rmtree(old, ignore_errors=True)

@@ -340,6 +340,7 @@ def _onto(native: Grid, place: tuple[slice, slice, slice], lesion: Lesion, *, th
         part, np.full(3, 2.0)
     )  # the rim below the threshold stays, so that the interpolated border lies where it belongs
     grid = native.crop([axis.start for axis in place], shape)
+    near &= part | (lesion.outline <= threshold)  # but not the rim of a neighbour
     result: NDArray[np.bool_] = sample_array(np.where(near, lesion.outline, 0), lesion.grid, grid, mode="constant") > threshold
     if not result.any():  # thinner than the scan's slices: the voxel that holds its centre
         index = np.round(grid.to_index(lesion.grid.to_mm(np.argwhere(part).mean(axis=0)))).astype(int)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from medimg.models.card import ModelCard
     from medimg.values import Grid, Series
 
+MOST_UNMEASURED = 0.2  # share of a grid's slices that are repeats of others; a tenth is lost when a few files are
 DERIVED_IMAGES = ("LOCALIZER", "SECONDARY", "SCREEN SAVE", "MIP", "MINIP", "REFORMATTED", "PROJECTION IMAGE")
 
 
@@ -35,7 +36,22 @@ def fit(card: ModelCard, series: Series, *, modality: str = "") -> str:
         return f"Its body part is {series.body_part}, and {card.name} reads {limits.region}."
     if series.patient_age_years is not None and series.patient_age_years < limits.age_limit_years:
         return f"The patient is under {limits.age_limit_years:g} years, and {card.name} was made for adults."
-    return fit_grid(card, series.grid)
+    return fit_grid(card, series.grid) or _fit_measured(card, series)
+
+
+def _fit_measured(card: ModelCard, series: Series) -> str:
+    """Return "" if the slices that were measured are as near to each other as the card asks; the grid's step may be finer."""
+    if len(series.slices) < 2 or not series.slice_of:
+        return ""
+    points = np.array([source.position_mm for source in series.slices])
+    least, most = card.input.slice_spacing_mm
+    usual = float(np.median(np.linalg.norm(np.diff(points, axis=0), axis=1)))
+    if not least <= usual <= most:
+        return f"Its measured slices are {usual:.3g} mm apart, and {card.name} was made for {least:g} to {most:g} mm."
+    share = series.slice_of.count(None) / len(series.slice_of)
+    if share > MOST_UNMEASURED:
+        return f"Of its slices {share:.0%} were not measured, and {card.name} judges a scan with {MOST_UNMEASURED:.0%} at most."
+    return ""
 
 
 def fit_grid(card: ModelCard, grid: Grid) -> str:

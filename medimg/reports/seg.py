@@ -10,7 +10,7 @@ from medimg._tools.identity import uid_from
 from medimg.errors import GeometryError
 from medimg.reports._absent import why_no_seg
 from medimg.reports._dicom import CONTENT_CREATOR, complete, equipment, fix_dates, identity, save
-from medimg.reports._sources import SAME_PLACE_MM, refer, source_images
+from medimg.reports._sources import refer, source_images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +25,7 @@ FILE = "seg.dcm"
 SERIES_NUMBER = 9001  # ours begin at 9000, after anything a scanner numbers; a second model takes the next hundred
 CATEGORY = ("49755003", "SCT", "Morphologically Abnormal Structure")
 EVEN_MM = 1e-3
+HALF_STEP, A_PIXEL = 0.51, 1.01  # how far readers let a slice lie from its place on the grid, with rounding
 BODY_PARTS = {"39607008": "CHEST", "10200004": "LIVER", "64033007": "KIDNEY", "76752008": "BREAST", "12738006": "BRAIN"}
 COLOURS = ((60, 60, 45), (75, -5, 65), (55, 65, -40), (65, -45, 35), (55, -10, -45), (70, 35, 60))  # CIELab, told apart on grey
 
@@ -117,7 +118,9 @@ def _planes(result: StudyResult) -> list[tuple[SourceSlice, NDArray[np.unsignedi
 
 
 def _require_on_grid(source: SourceSlice, grid: Grid, index: int) -> None:
-    if np.abs(grid.to_mm((index, 0, 0)) - source.position_mm).max() > SAME_PLACE_MM:
+    """Refuse a slice that is not the nearest to its place on the grid; readers even out what is uneven by less than that."""
+    off = np.abs(grid.to_index(source.position_mm) - (index, 0, 0))
+    if (off > (HALF_STEP, A_PIXEL, A_PIXEL)).any():
         raise GeometryError(f"Slice {index} of the outlines does not lie on its source slice. Read the scan again with medimg.")
 
 

@@ -1,4 +1,4 @@
-"""`seg.nii.gz`: the outlines on the scan's own grid, where the scan is not DICOM."""
+"""`seg.nii.gz`: the outlines on the scan's own grid, where they cannot be a DICOM SEG."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from medimg.values import StudyResult
 
-NEEDS = ("prediction", "is_not_dicom")
+NEEDS = ("prediction", "has_no_dicom_frame")
 FILE = "seg.nii.gz"
 
 

@@ -16,10 +16,17 @@ from medimg.values import Skipped
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from numpy.typing import NDArray
+
     from medimg.models import ModelCard
     from medimg.values import Series, Study
 
-RULE = "of the reconstructions of one acquisition the soft kernel with the thinnest slices"
+NOT_ASKED_FOR = "--series asks for"
+RULE = (
+    "of the reconstructions of one acquisition that cover the same part of the patient the soft kernel with the thinnest slices"
+)
+SAME_PART = 0.5  # share of a series' box that lies in another's: reconstructions share nearly all of it, parts of a split nothing
+WHOLE_PART = 0.8  # of the longest reconstruction's extent; a shorter one is a detail of it, however thin its slices
 # Sharp kernels by maker: GE names them, Siemens and Canon number them (the sharper the higher), Philips letters them.
 SHARP_WORDS = ("BONE", "LUNG", "EDGE", "DETAIL", "SHARP", "ULTRA", "HRES", "CHST")
 SHARP_LETTERS = ("D", "E", "L", "YC", "YD", "YE")
@@ -42,18 +49,22 @@ def choose(card: ModelCard, study: Study, *, modality: str = "", wanted: str | N
     for series in study.series:
         reason = fit(card, series, modality=modality)
         if not reason and wanted and series.name != wanted and str(series.series_number) != wanted:
-            reason = f"--series asks for {wanted}."
+            reason = f"{NOT_ASKED_FOR} {wanted}."
         if reason:
             others.append(Skipped(what=series.name, reason=reason))
         else:
             groups[series.acquisition or series.name].append(series)
     for group in groups.values():
-        best, *rest = sorted(group, key=_rank)
-        taken.append(best)
-        if take_all:
-            taken.extend(rest)
-        else:
-            others.extend(Skipped(what=series.name, reason=_why_not(series, best)) for series in rest)
+        longest = max(map(_extent_mm, group))
+        ranked = sorted(group, key=lambda series: (_extent_mm(series) < WHOLE_PART * longest, *_rank(series)))
+        kept: list[Series] = []
+        for series in ranked:
+            better = next((one for one in kept if _share_within(series, one) >= SAME_PART), None)
+            if better is None or take_all:
+                kept.append(series)
+            else:
+                others.append(Skipped(what=series.name, reason=f"{_why_not(series, better)} Taken is, {RULE}."))
+        taken.extend(kept)
     return Choice(tuple(taken), tuple(others))
 
 
@@ -87,12 +98,34 @@ def _spacing_mm(series: Series) -> float:
     return series.grid.spacing_mm[int(np.argmax(np.abs(series.grid.directions[2])))]
 
 
+def _extent_mm(series: Series) -> float:
+    low, high = _box(series)
+    return float(high[2] - low[2])
+
+
+def _box(series: Series) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the corners (LPS mm) of the straight box around a series, outer edges included."""
+    assert series.grid is not None  # fit() let only readable series through
+    corners = np.array(list(np.ndindex(2, 2, 2))) * np.array(series.grid.shape) - 0.5
+    places = series.grid.to_mm(corners)
+    return places.min(axis=0), places.max(axis=0)
+
+
+def _share_within(series: Series, other: Series) -> float:
+    """Return the share of the box of `series` that lies in the box of `other`."""
+    (low, high), (other_low, other_high) = _box(series), _box(other)
+    common = np.clip(np.minimum(high, other_high) - np.maximum(low, other_low), 0, None)
+    return float(np.prod(common) / np.prod(high - low))
+
+
 def _rank(series: Series) -> tuple[bool, float, int, str]:
     number = series.series_number if series.series_number is not None else 10**9
     return is_sharp(series.kernel), round(_spacing_mm(series), 2), number, series.name
 
 
 def _why_not(series: Series, best: Series) -> str:
+    if _extent_mm(series) < WHOLE_PART * _extent_mm(best):
+        return f"It covers {_extent_mm(series):.0f} mm; {best.name}, of the same acquisition, {_extent_mm(best):.0f} mm."
     if is_sharp(series.kernel) and not is_sharp(best.kernel):
         return f"Its kernel {series.kernel} is sharp; {best.name} is the soft reconstruction of the same acquisition."
     if _spacing_mm(series) > _spacing_mm(best) + 0.005:

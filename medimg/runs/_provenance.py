@@ -13,10 +13,16 @@ if TYPE_CHECKING:
 PACKAGES = ("torch", "monai", "numpy", "scipy", "SimpleITK", "pydicom", "highdicom")  # those whose version can move a result
 
 
-def provenance(card: ModelCard, *, device: str, explain: str) -> Provenance:
-    """Return what made a result of this model: card, weights, versions, parameters."""
+def provenance(card: ModelCard, **options: object) -> Provenance:
+    """Return what made a result of this model: card, weights, versions, the card's numbers and the options of the run."""
     import medimg
 
+    numbers: dict[str, object] = {}
+    for stage in card.stages:
+        numbers[f"{stage.task}_threshold"] = stage.threshold
+        numbers |= {f"{stage.task}_{name}": value for name, value in stage.parameters.items()}
+        for line in stage.scores:
+            numbers[f"{line.name}_line"] = [line.slope, line.size_weight, line.intercept]
     return Provenance(
         model=card.name,
         model_version=card.version,
@@ -25,7 +31,7 @@ def provenance(card: ModelCard, *, device: str, explain: str) -> Provenance:
         weights_sha256={stage.weights_file: stage.weights_sha256 for stage in card.stages},
         medimg_version=medimg.__version__,
         versions={name: _version(name) for name in PACKAGES},
-        parameters={"device": device, "explain": explain} | {f"{stage.task}_threshold": stage.threshold for stage in card.stages},
+        parameters={**options, **numbers},
         research_only=card.research_only,
     )
 

@@ -9,23 +9,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medimg._tools.files import whole_folder
-from medimg._tools.identity import uid_from
 from medimg.engine import load_model
 from medimg.errors import MedimgError, OptionError, ScanError, UnsuitableScanError, WriteError
-from medimg.readers import load_series, scan
-from medimg.runs._choose import choose, require_named
+from medimg.readers import scan
+from medimg.runs._choose import NOT_ASKED_FOR, choose, require_named
 from medimg.runs._given import require_modality, require_writable
-from medimg.runs._provenance import provenance
+from medimg.runs._nameless import nameless
+from medimg.runs._study import Order, run_series
 from medimg.values import RunResult, Skipped, StudyResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from medimg.engine import Model
-    from medimg.values import Heatmap, Prediction, Provenance, Series, Study, Volume
+    from medimg.values import Series, Study
 
     Progress = Callable[[str, int, int], None]
 
+BUG = MedimgError.exit_code
 RESULT_FILE = "run.json"  # a folder that holds one of ours may be replaced
 
 
@@ -56,7 +56,8 @@ def infer(
         progress: is called with (stage, done, total).
 
     Returns:
-        A RunResult; a study that ended badly is in it with its error, the others with their findings.
+        A RunResult; a study that ended badly is in it with its error, the others with their findings. Where results were written,
+        masks are cut to the box of the findings and heatmaps are left out: `seg` and `heatmap.nii.gz` have them whole.
 
     Raises:
         ScanError: nothing there can be read as a scan.
@@ -79,42 +80,74 @@ def infer(
         require_named(studies, series)
     scanned = time.perf_counter()
 
+    order = Order(
+        model=loaded,
+        modality=modality or "",
+        explain=explain,
+        series=series or "",
+        all_series=all_series,
+        identify=identify,
+        tell=tell,
+    )
     results: list[StudyResult] = []
     unfit: list[Skipped] = []
     for study in studies:
-        choice = choose(loaded.card, study, modality=modality or "", wanted=series, take_all=all_series)
-        if not choice.taken:
-            unfit.extend(choice.others)
-            continue
-        many = len(choice.taken) > 1
+        choice = choose(loaded.card, study, modality=order.modality, wanted=series, take_all=all_series)
+        refused: list[Skipped] = []  # after a look at the voxels
+        alone = len(studies) == len(choice.taken) == 1
+        by_name = len(choice.taken) > 1 or all_series or series is not None
         for one in choice.taken:
+            folder = Path(output) / (f"{study.name}_{one.name}" if by_name else study.name) if output is not None else None
             try:
-                result = _run(
-                    one, study, loaded, choice.others, modality=modality or "", explain=explain, identify=identify, tell=tell
-                )
+                results.append(_one(order, study, one, (*choice.others, *refused), folder, alone=alone))
             except UnsuitableScanError as error:
-                unfit.append(Skipped(what=one.name, reason=str(error)))
-                continue
-            except MedimgError as error:
-                result = StudyResult(
-                    name=study.name,
-                    series=one,
-                    provenance=_provenance(loaded, explain),
-                    other_series=choice.others,
-                    error=str(error),
-                    exit_code=error.exit_code,
-                )
-            if output is not None and not result.error:
-                folder = Path(output) / (f"{study.name}_{one.name}" if many else study.name)
-                result = _write(result, folder, tell)
-            results.append(replace(result, volume=None))
+                refused.append(Skipped(what=one.name, reason=str(error)))
+        unfit.extend(refused)
+        if len(refused) == len(choice.taken):
+            unfit.extend(choice.others)
     if not results:
-        raise UnsuitableScanError(
-            f"{loaded.card.name} was made for none of the {len(unfit)} series found. {unfit[0].what}: {unfit[0].reason} "
-            "See them all: medimg inspect."
-        )
+        raise _made_for_none(loaded.card.name, unfit)
     seconds = {"scan": scanned - start, "total": time.perf_counter() - start}
     return RunResult(studies=tuple(results), skipped=(*skipped, *unfit), seconds=seconds)
+
+
+def _one(
+    order: Order, study: Study, series: Series, others: tuple[Skipped, ...], folder: Path | None, *, alone: bool
+) -> StudyResult:
+    """Run one series and write its results; what goes wrong is in the result, so that other studies go on.
+
+    Raises:
+        UnsuitableScanError: the voxels are not what the model was made for.
+        Exception: a fault of medimg, if there is no other study that it could spoil.
+    """
+    words, code = "", 0
+    try:
+        result = run_series(order, study, series, others)
+        if folder is not None:
+            result = _write(result, study, folder, order.tell)
+    except UnsuitableScanError:
+        raise
+    except MedimgError as error:
+        words, code = str(error), error.exit_code
+    except Exception as error:
+        if alone:
+            raise
+        # the text of a foreign error may quote the file, and so a patient: only its kind is told
+        words, code = f"medimg itself failed ({type(error).__name__}). Run this study alone with --debug, and report it.", BUG
+    if words:
+        made = order.provenance()
+        return StudyResult(name=study.name, series=series, provenance=made, other_series=others, error=words, exit_code=code)
+    if folder is not None and result.prediction is not None:  # it is on disk: hundreds of studies must fit in memory
+        result = replace(result, prediction=replace(result.prediction, mask=result.prediction.mask.tight()), heatmaps=())
+    return replace(result, volume=None)
+
+
+def _made_for_none(model: str, unfit: list[Skipped]) -> UnsuitableScanError:
+    """Make the error for scans that do not fit; of a named series it says why that one does not."""
+    told = next((item for item in unfit if not item.reason.startswith(NOT_ASKED_FOR)), unfit[0])
+    return UnsuitableScanError(
+        f"{model} was made for none of the {len(unfit)} series found. {told.what}: {told.reason} See them all: medimg inspect."
+    )
 
 
 def nothing_found(paths: tuple[str | Path, ...], skipped: tuple[Skipped, ...]) -> ScanError:
@@ -131,58 +164,6 @@ def nothing_found(paths: tuple[str | Path, ...], skipped: tuple[Skipped, ...]) -
     )
 
 
-def _run(
-    series: Series,
-    study: Study,
-    model: Model,
-    others: tuple[Skipped, ...],
-    *,
-    modality: str,
-    explain: str,
-    identify: bool,
-    tell: Progress,
-) -> StudyResult:
-    seconds: dict[str, float] = {}
-    start = time.perf_counter()
-    tell("read", 0, 1)
-    volume, series = load_series(series, modality=modality)  # as it was read: files may turn out to be undecodable
-    seconds["read"] = time.perf_counter() - start
-    prediction = model(volume, progress=tell)
-    seconds |= prediction.seconds
-    volume = volume.of_modality(model.card.input.modality)  # the model has judged by the voxels, and its remarks say so
-    findings = tuple(
-        replace(finding, tracking_uid=uid_from(series.series_uid or series.name, finding.tracking_uid))
-        for finding in prediction.findings
-    )
-    prediction = replace(prediction, findings=findings)
-    start = time.perf_counter()
-    heatmaps = _explain(model, volume, prediction, explain, tell)
-    seconds["explain"] = time.perf_counter() - start
-    return StudyResult(
-        name=study.name,
-        series=series,
-        provenance=_provenance(model, explain),
-        prediction=prediction,
-        volume=volume,
-        heatmaps=heatmaps,
-        other_series=others,
-        seconds=seconds,
-        identify=identify,
-    )
-
-
-def _explain(model: Model, volume: Volume, prediction: Prediction, method: str, tell: Progress) -> tuple[Heatmap, ...]:
-    if method == "none":
-        return ()
-    from medimg.saliency import explain
-
-    heatmaps = []
-    for number, finding in enumerate(prediction.findings):
-        tell("explain", number, len(prediction.findings))
-        heatmaps.append(explain(model, volume, finding, method=method))
-    return tuple(heatmaps)
-
-
 def _check_method(method: str) -> None:
     from medimg.saliency import methods
 
@@ -191,11 +172,7 @@ def _check_method(method: str) -> None:
         raise OptionError.unknown("explain", method, known)
 
 
-def _provenance(model: Model, explain: str) -> Provenance:
-    return provenance(model.card, device=model.device, explain=explain)
-
-
-def _write(result: StudyResult, folder: Path, tell: Progress) -> StudyResult:
+def _write(result: StudyResult, study: Study, folder: Path, tell: Progress) -> StudyResult:
     """Write all objects of a study into `folder`: all of them, or none and what was there before stays."""
     from medimg.reports import write_all
 
@@ -203,7 +180,7 @@ def _write(result: StudyResult, folder: Path, tell: Progress) -> StudyResult:
     start = time.perf_counter()
     _check_ours(folder)
     with whole_folder(folder) as partial:
-        files = write_all(replace(result, folder=folder), partial)
+        files = write_all(nameless(replace(result, folder=folder), study), partial)
     seconds = result.seconds | {"report": time.perf_counter() - start}
     return replace(result, folder=folder, files=tuple(folder / path.relative_to(partial) for path in files), seconds=seconds)
 

@@ -125,7 +125,8 @@ class Grid:
         """Refuse a sheared grid in words, for a `step` that needs orthogonal axes."""
         if not self.is_straight:
             raise GeometryError(
-                f"{step} needs straight axes, and this scan's are sheared (a tilted gantry). Resample it first: medimg.resample."
+                f"{step} needs straight axes, and this scan's are sheared (a tilted gantry). "
+                "Resample it onto a straight grid first: medimg.resample(scan, like=grid)."
             )
 
     def to_mm(self, index: ArrayLike) -> NDArray[np.float64]:

@@ -73,6 +73,12 @@ class Mask:
             boxes[label] = _shift(within, whole) if within and whole else None
         return boxes[label]
 
+    def tight(self) -> Mask:
+        """Return the mask of the smallest box that holds every labelled voxel (one voxel if there is none), on its own memory."""
+        box = _tight(self.array) or (slice(0, 1),) * 3
+        grid = self.grid.crop([side.start for side in box], [side.stop - side.start for side in box])
+        return Mask(array=self.array[box].copy(), grid=grid, labels=self.labels)
+
     @property
     def is_empty(self) -> bool:
         """Whether no voxel has a label."""

@@ -72,9 +72,9 @@ class StudyResult:
         return tuple(source for source in self.series.slices if source.instance_uid)
 
     @property
-    def is_not_dicom(self) -> bool:
-        """Whether the scan came in another format, so that outlines are written as NIfTI."""
-        return not self.source_instances
+    def has_no_dicom_frame(self) -> bool:
+        """Whether the scan came in another format or names no frame of reference, so that outlines are written as NIfTI."""
+        return not self.source_instances or not (self.series.grid and self.series.grid.frame_of_reference)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON values, as `findings.json` and `--json` have it."""

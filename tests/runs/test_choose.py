@@ -12,13 +12,13 @@ from medimg.values import Grid, Series, Study
 CARD = load_package("lung-nodule").card
 
 
-def series(name, *, kernel="B30f", slice_mm=2.5, acquisition="one", modality="CT", number=None):
-    slices = round(300 / slice_mm)
+def series(name, *, kernel="B30f", slice_mm=2.5, acquisition="one", modality="CT", number=None, covers_mm=300, from_mm=0):
+    slices = round(covers_mm / slice_mm)
     return Series(
         reader="dicom",
         files=(),
         name=name,
-        grid=Grid.straight((slices, 512, 512), spacing_mm=(slice_mm, 0.7, 0.7)),
+        grid=Grid.straight((slices, 512, 512), spacing_mm=(slice_mm, 0.7, 0.7), origin_mm=(0, 0, from_mm)),
         modality=modality,
         kernel=kernel,
         acquisition=acquisition,
@@ -44,6 +44,18 @@ def test_a_sharp_one_is_taken_where_there_is_no_soft_one():
 
 def test_each_acquisition_gives_one():
     assert taken(series("native", acquisition="1"), series("contrast", acquisition="2"))[0] == ["native", "contrast"]
+
+
+def test_parts_of_a_split_series_are_all_taken_as_none_stands_for_another():
+    names, others = taken(series("low", covers_mm=60), series("high", covers_mm=30, from_mm=120))
+    assert names == ["low", "high"]
+    assert not others
+
+
+def test_a_thin_detail_does_not_stand_for_the_whole_chest():
+    names, others = taken(series("detail", slice_mm=1, covers_mm=30, from_mm=100), series("chest", slice_mm=1.25))
+    assert names == ["chest"]
+    assert others["detail"].startswith("It covers 30 mm")
 
 
 def test_series_that_do_not_fit_are_named():

@@ -78,7 +78,9 @@ def test_dicom_objects_refer_to_measured_dicom_instances_only() -> None:
         SourceSlice(file=Path("1.dcm"), position_mm=(0, 0, 0), instance_uid="1.2"),
         SourceSlice(file=Path("2"), position_mm=(0, 0, 1)),
     )
-    dicom = replace(DONE, series=replace(DONE.series, slices=slices))
+    grid = Grid.straight((2, 2, 2), spacing_mm=(1, 1, 1), frame_of_reference="1.2.3")
+    dicom = replace(DONE, series=replace(DONE.series, slices=slices, grid=grid))
     assert dicom.source_instances == slices[:1]
-    assert not dicom.is_not_dicom
-    assert DONE.is_not_dicom
+    assert not dicom.has_no_dicom_frame
+    assert replace(dicom, series=replace(dicom.series, grid=None)).has_no_dicom_frame
+    assert DONE.has_no_dicom_frame
