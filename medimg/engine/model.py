@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medimg._tools.identity import uid_from
 from medimg.engine import _scores, _windows
+from medimg.engine._accept import require_input, require_region
+from medimg.engine._findings import findings_of, grown, onto
 from medimg.engine._lesions import FLIPS, ONCE, Lesion, describe, middle_part
-from medimg.engine.cubes import box_under, sample_array
+from medimg.engine.cubes import box_under
 from medimg.engine.devices import choose_device
-from medimg.errors import UnsuitableScanError
-from medimg.measures import center_mm, measure
-from medimg.models import fit_grid, load_package
+from medimg.errors import GeometryError
+from medimg.models import load_package
 from medimg.preprocessing import lungs, resample
-from medimg.values import Code, Finding, Grid, Mask, Prediction, Skipped
+from medimg.values import Grid, Mask, Prediction, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,14 +30,10 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, int, int], None]
     Flips = tuple[tuple[int, ...], ...]
-    Kept = tuple[float, Lesion, tuple[str, ...]]  # probability, what the networks say, remarks
+    Kept = tuple[float, Lesion]  # probability, and what the networks say
 
 AIR_HU = -1024.0
 BORDER_MM = 8.0  # how far beyond the lung mask a nodule's centre may lie: nodules at the wall can be left out of the mask
-LEAST_AIR_HU = -300.0  # every CT of a chest has voxels far below it, in the lungs and around the patient
-TISSUE_HU, LEAST_TISSUE = (-150.0, 150.0), 0.03  # fat, muscle and blood are a tenth of any chest, however it was cropped
-LEAST_LUNG_LITRES = 0.05  # a slab of 2.5 cm through both lungs has 0.3; bowel gas that passes for lung has less
-SIDES = {1: Code("SCT", "7771000", "Left"), 2: Code("SCT", "24028007", "Right")}
 WIDE_FACTOR = 1.8  # a lesion that fills its cube is outlined once more in a cube this much wider
 NO_MODALITY = "The file does not say what kind of scan it is; its values and what they show were taken for"
 FULL_SHARE = 0.02  # share of a cube's surface inside the outline from which on the cube is too small
@@ -95,25 +90,33 @@ class Model:
         volume = volume.of_modality(self.card.input.modality)
         region, beyond, kept, seconds = self._search(volume, tell, unsaid=bool(remarks))
         start = time.perf_counter()
-        prediction = replace(self._prediction(volume, region, kept, beyond, seconds), remarks=remarks)
+        findings, mask, small = findings_of(self.card, volume, region, kept)
         _lap(seconds, "outline", start)
-        return prediction
+        missing = (*((Skipped(what="beyond the scan", reason=beyond),) if beyond else ()), *small)
+        return Prediction(findings=findings, mask=mask, not_evaluated=missing, remarks=remarks, seconds=seconds)
 
     def lesions(self, volume: Volume) -> list[Lesion]:
         """Return the lesions above the operating point as the networks see them: raw logits, before calibration and measuring."""
         _, _, kept, _ = self._search(volume, lambda stage, done, total: None)
-        return [lesion for _, lesion, _ in kept]
+        return [lesion for _, lesion in kept]
 
     def at(self, volume: Volume, center_mm: tuple[float, float, float]) -> tuple[Mask, dict[str, float]]:
         """Outline and score the lesion at a point (LPS mm) that a person gave: no detector, no operating point.
 
         Returns:
             Its outline (label 1) on the volume's grid, empty if the network sees none there, and every score by its name.
+
+        Raises:
+            UnsuitableScanError: the volume is not what the card says the model was made for.
+            GeometryError: the point lies outside of the scan.
         """
+        require_input(self.card, volume, unsaid=not volume.modality)
+        if not volume.grid.contains(center_mm):
+            raise GeometryError("The point lies outside of the scan. Give LPS millimetres of a point in it.")
         stage, lesion = self.card.stage("outline"), self.lesion_at(volume, center_mm)
         array = np.zeros(volume.shape, np.uint8)
         place = box_under(volume.grid, lesion.grid)
-        array[place] = _onto(volume.grid, place, lesion, threshold=stage.threshold)
+        array[place] = onto(volume.grid, place, lesion, threshold=stage.threshold)
         lines = self.card.stage("classify").scores
         scores = {line.name: _scores.value(line, lesion, threshold=stage.threshold) for line in lines}
         return Mask(array=array, grid=volume.grid, labels={1: self.card.finding_kind}), scores
@@ -131,9 +134,9 @@ class Model:
         seconds: dict[str, float] = {}
         start = time.perf_counter()
         tell("prepare", 0, 1)
-        self._check(volume, unsaid=unsaid)
+        require_input(self.card, volume, unsaid=unsaid)
         region = lungs(volume)
-        beyond = self._check_region(region)
+        beyond = require_region(self.card, region)
         box, allowed = self._prepare(volume, region)
         start = _lap(seconds, "prepare", start)
         places = self._detect(box, allowed, tell)
@@ -142,45 +145,6 @@ class Model:
         kept = self._describe(volume, places)
         _lap(seconds, "outline", start)
         return region, beyond, kept, seconds
-
-    def _check(self, volume: Volume, *, unsaid: bool) -> None:
-        limits = self.card.input
-        if volume.modality and volume.modality != limits.modality:
-            raise UnsuitableScanError(
-                f"This is {volume.modality}, and {self.card.name} reads {limits.modality}. Give a {limits.modality} scan."
-            )
-        reason = fit_grid(self.card, volume.grid)
-        if reason:
-            raise UnsuitableScanError(f"{reason} Give another reconstruction, or another model (medimg models list).")
-        if limits.modality == "CT":
-            part = volume.array[:: max(1, volume.shape[0] // 16)]
-            if part.min() > LEAST_AIR_HU:
-                raise UnsuitableScanError(
-                    "No voxel of this scan is air, so its values are not HU. Give a CT whose values are HU."
-                )
-            tissue = float(((part > TISSUE_HU[0]) & (part < TISSUE_HU[1])).mean())
-            if unsaid and tissue < LEAST_TISSUE:
-                raise UnsuitableScanError(
-                    f"The file does not say what kind of scan it is, and too few of its voxels ({tissue:.1%}) are soft tissue. "
-                    f"Say it with --modality {limits.modality} (modality={limits.modality!r}) if it is one."
-                )
-
-    def _check_region(self, region: Mask) -> str:
-        """Refuse a scan without the region; say where the region goes on beyond the scan, or ""."""
-        litres = np.count_nonzero(region.array) * region.grid.voxel_volume_mm3 / 1e6
-        if litres < LEAST_LUNG_LITRES:
-            raise UnsuitableScanError(
-                f"This scan shows no {self.card.input.region} ({litres:.2f} litres found), and {self.card.name} reads "
-                "those only. Give a scan of the chest, or another model (medimg models list)."
-            )
-        axial = int(np.argmax(np.abs(region.grid.directions[2])))
-        profile = np.count_nonzero(region.array, axis=tuple(axis for axis in range(3) if axis != axial))
-        cut = [name for name, count in (("lower", profile[0]), ("upper", profile[-1])) if count > 0.05 * profile.max()]
-        if region.grid.directions[2, axial] < 0:
-            cut = [{"lower": "upper", "upper": "lower"}[name] for name in cut]
-        if not cut:
-            return ""
-        return f"The lungs reach the {' and the '.join(sorted(cut))} end of the scan: what lies beyond was not evaluated."
 
     def _prepare(self, volume: Volume, region: Mask) -> tuple[Volume, NDArray[np.bool_]]:
         """Resample the box of the lungs to the detector's grid; say where in it a lesion's centre may lie."""
@@ -201,7 +165,7 @@ class Model:
         grid = Grid.straight(shape, spacing_mm=step, origin_mm=low, frame_of_reference=volume.grid.frame_of_reference)
         box = resample(volume, like=grid)
         near = resample(region, like=grid).array > 0
-        return box, _grown(near, BORDER_MM / step)
+        return box, grown(near, BORDER_MM / step)
 
     def _detect(self, box: Volume, allowed: NDArray[np.bool_], tell: Progress) -> list[tuple[tuple[float, float, float], float]]:
         stage = self.card.stage("detect")
@@ -240,17 +204,12 @@ class Model:
             probability = _scores.probability(self.card.stage("classify"), lesion)
             if probability < self.card.stage("classify").threshold:
                 continue
-            remarks: tuple[str, ...] = ()
             if _surface_share(lesion.outline, stage.threshold) > FULL_SHARE:
                 wide = look([(self._middle(lesion, stage), lesion.peak)], WIDE_FACTOR)[0]
                 lesion = Lesion(
                     grid=wide.grid, outline=wide.outline, logits=lesion.logits, spread=lesion.spread, peak=lesion.peak
                 )
-                remarks = (
-                    f"It is larger than {self.card.diameter_range_mm[1]:g} mm, for which the model was not made: "
-                    "outline and scores are rough.",
-                )
-            kept.append((probability, lesion, remarks))
+            kept.append((probability, lesion))
         return kept
 
     def _middle(self, lesion: Lesion, stage: Stage) -> tuple[float, float, float]:
@@ -258,62 +217,6 @@ class Model:
         index = np.argwhere(part).mean(axis=0) if part.any() else np.array(part.shape) // 2
         x, y, z = lesion.grid.to_mm(index).tolist()
         return x, y, z
-
-    def _prediction(
-        self,
-        volume: Volume,
-        region: Mask,
-        kept: list[Kept],
-        beyond: str,
-        seconds: dict[str, float],
-    ) -> Prediction:
-        stage, rating = self.card.stage("outline"), self.card.stage("classify")
-        array = np.zeros(volume.shape, np.uint16 if len(kept) > 255 else np.uint8)
-        drawn, label = [], 0
-        for probability, lesion, words in sorted(kept, key=lambda item: -item[0]):
-            place = box_under(volume.grid, lesion.grid)
-            part = _onto(volume.grid, place, lesion, threshold=stage.threshold)
-            size, taken = np.count_nonzero(part), np.count_nonzero(part & (array[place] > 0))
-            if size == 0 or taken > 0.3 * size:
-                continue  # nothing to outline, or the same lesion once more
-            label += 1
-            array[place][part & (array[place] == 0)] = label
-            drawn.append((label, probability, lesion, words))
-        scored = [
-            (label, probability, _scores.scores(rating, lesion, threshold=stage.threshold), words)
-            for label, probability, lesion, words in drawn
-        ]
-        scored.sort(key=lambda item: (-(item[2][0].value if item[2] else item[1]), item[0]))
-        order = np.zeros(len(scored) + 1, array.dtype)
-        order[[item[0] for item in scored]] = np.arange(1, len(scored) + 1)
-        mask = Mask(
-            array=order[array], grid=volume.grid, labels={number + 1: self.card.finding_kind for number in range(len(scored))}
-        )
-        findings = []
-        for number, (_, probability, scores, words) in enumerate(scored, start=1):
-            center = center_mm(mask, label=number)
-            findings.append(
-                Finding(
-                    id=number,
-                    center_mm=center,
-                    measures=measure(volume, mask, label=number),
-                    kind=self.card.finding_kind,
-                    site=self.card.finding_site,
-                    laterality=_side(region, center),
-                    detection_probability=probability,
-                    scores=scores,
-                    tracking_uid=uid_from(
-                        self.card.name,
-                        self.card.version,
-                        *(stage.weights_sha256 for stage in self.card.stages),
-                        *np.round(center, 3),
-                        volume.array.shape,
-                    ),
-                    remarks=words,
-                )
-            )
-        missing = () if not beyond else (Skipped(what="beyond the scan", reason=beyond),)
-        return Prediction(findings=tuple(findings), mask=mask, not_evaluated=missing, seconds=seconds)
 
 
 def load_model(name: str | Path = "lung-nodule", *, device: str = "auto") -> Model:
@@ -328,50 +231,9 @@ def load_model(name: str | Path = "lung-nodule", *, device: str = "auto") -> Mod
     return model
 
 
-def _onto(native: Grid, place: tuple[slice, slice, slice], lesion: Lesion, *, threshold: float) -> NDArray[np.bool_]:
-    """Return the outline's middle part on the box `place` of the native grid, cut at `threshold`; its centre at least."""
-    shape = tuple(axis.stop - axis.start for axis in place)
-    if min(shape) == 0:
-        return np.zeros(shape, bool)
-    part = middle_part(lesion.outline, threshold=threshold)
-    if not part.any():
-        return np.zeros(shape, bool)
-    near = _grown(
-        part, np.full(3, 2.0)
-    )  # the rim below the threshold stays, so that the interpolated border lies where it belongs
-    grid = native.crop([axis.start for axis in place], shape)
-    near &= part | (lesion.outline <= threshold)  # but not the rim of a neighbour
-    result: NDArray[np.bool_] = sample_array(np.where(near, lesion.outline, 0), lesion.grid, grid, mode="constant") > threshold
-    if not result.any():  # thinner than the scan's slices: the voxel that holds its centre
-        index = np.round(grid.to_index(lesion.grid.to_mm(np.argwhere(part).mean(axis=0)))).astype(int)
-        if (index >= 0).all() and (index < shape).all():
-            result[tuple(index)] = True
-    return result
-
-
-def _grown(mask: NDArray[np.bool_], voxels: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return `mask` grown by a box of `voxels` to each side along each axis."""
-    from scipy import ndimage
-
-    grown: NDArray[np.bool_] = ndimage.maximum_filter(mask, size=tuple(2 * int(np.ceil(size)) + 1 for size in voxels))
-    return grown
-
-
 def _surface_share(outline: NDArray[np.float32], threshold: float) -> float:
     faces = [np.take(outline, index, axis=axis) > threshold for axis in range(3) for index in (0, -1)]
     return float(np.mean([face.mean() for face in faces]))
-
-
-def _side(region: Mask, center: tuple[float, float, float]) -> Code | None:
-    """Return the lung that is nearest to a point, looking 15 mm around it; None if there is none or both."""
-    index = region.grid.to_index(center)
-    reach = np.ceil(15.0 / np.array(region.grid.spacing_mm)).astype(int)
-    low = np.clip(np.round(index).astype(int) - reach, 0, np.array(region.shape) - 1)
-    high = np.clip(np.round(index).astype(int) + reach + 1, 1, region.shape)
-    counts = np.bincount(region.array[tuple(slice(a, b) for a, b in zip(low, high, strict=True))].ravel(), minlength=3)[1:3]
-    if counts.sum() == 0 or counts[0] == counts[1]:
-        return None
-    return SIDES[int(np.argmax(counts)) + 1]
 
 
 def _lap(seconds: dict[str, float], name: str, start: float) -> float:
