@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -26,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run `medimg` with `arguments` (the process's own by default) and return its exit code; `docs/errors.md` lists them."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a letter is no reason to stop
     try:
         with _terminable(), _quiet_libraries(loud=debug):
             args = parse(words)
@@ -59,7 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _end(sentence: str, code: int) -> int:
-    print(f"medimg: {sentence}", file=sys.stderr)
+    from medimg._tools.text import printable
+
+    print(f"medimg: {printable(sentence)}", file=sys.stderr)
     return code
 
 

@@ -19,6 +19,6 @@ def beside(path: Path, name: str) -> Path:
     """
     with os.scandir(path.parent) as listing:
         known = {entry.name for entry in listing if entry.is_file(follow_symlinks=False)}
-    if name not in known:
+    if name not in known or name == path.name:
         raise BlockError("no-data-file", "names a data file that does not lie beside it")
     return path.parent / name

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+MOST_LEFT_OVER = 4096  # bytes after the voxels: padding to a disk's block; more is a sign of a wrong size or kind
 VOXELS_LIMIT = 1 << 31  # 1024 x 1024 x 2048, 4 GiB as int16
 MOST_PACKED = 1100  # deflate cannot make data smaller than 1/1032
 BZIP2_MOST_PACKED = 50_000  # bzip2 can be far tighter on constant data
@@ -127,6 +128,9 @@ def check(block: Block) -> None:
     most = {"": 1, "bzip2": BZIP2_MOST_PACKED}.get(block.packing, MOST_PACKED)
     if needed > most * (size if block.packing == "gzip-all" else max(0, size - block.offset)):
         raise BlockError("truncated", "is cut short: it has fewer bytes than its header says")
+    over = size - block.offset - needed
+    if not block.packing and block.offset >= 0 and over > MOST_LEFT_OVER:
+        block.note("left-over", Verdict.NOTED, f"It holds {over} bytes more than its header says; they were not read.")
 
 
 def read(series: Series, parse: Callable[[Path], Block]) -> tuple[Volume, Series]:

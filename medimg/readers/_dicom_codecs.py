@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from medimg.readers._dicom_header import Header
 
+RLE_SPARE = 256  # bytes that a run-length segment may be longer than its worst code: padding
 FRAME_MARKERS = frozenset(
     (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7)
 )  # SOF of JPEG and JPEG-LS
@@ -94,6 +95,8 @@ def _run_lengths(code: bytes, rows: int, columns: int, bits: int) -> NDArray[np.
     out = np.empty((pixels, planes), np.uint8)
     for plane in range(planes):
         segment = code[starts[plane] : starts[plane + 1]]
+        if len(segment) > 2 * pixels + RLE_SPARE:  # the worst code is two bytes for a pixel
+            raise UndecodableError("cannot be decoded: its compressed pixels are longer than its picture")
         if 64 * len(segment) < pixels:  # a run is two bytes for at most 128
             raise UndecodableError("cannot be decoded: its compressed pixels are cut short")
         try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from medimg.readers import _dicom_tags as tag
 from medimg.readers._dicom_header import decimals
-from medimg.readers._dicom_objects import FUNCTIONAL_GROUP_CLASSES, PROJECTIONS, not_a_scan
+from medimg.readers._dicom_objects import FUNCTIONAL_GROUP_CLASSES, PROJECTIONS, modality_of, not_a_scan
 
 if TYPE_CHECKING:
     from medimg.readers._dicom_header import Header
@@ -22,10 +22,12 @@ UNIT_TOLERANCE = 1e-2  # length of a direction cosine vector: two decimals are a
 RIGHT_ANGLE_TOLERANCE = 2e-3  # cosine between rows and columns: rounding of cosines to three decimals stays below
 SPACING_LIMITS_MM = (1e-3, 100.0)  # a micrometre to a decimetre; outside of it the number is no pixel spacing
 POSITION_LIMIT_MM = 1e5  # 100 m from the origin
+SLOPE_LIMIT, INTERCEPT_LIMIT = 1e6, 1e9  # 16-bit values beyond them are no longer told apart in float32
 PIXELS_LIMIT = 1 << 28  # of one frame, 16384 x 16384
 LAYOUT = (tag.ROWS, tag.COLUMNS, tag.SAMPLES, tag.BITS_ALLOCATED, tag.BITS_STORED, tag.HIGH_BIT, tag.PHOTOMETRIC)
 UNDEFINED = 0xFFFFFFFF  # the length of compressed pixels
 INTEGER_BITS = (8, 16, 32)
+CODE_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _")
 # What tells passes over the same place apart, the plainest first; looked at only where slices share a place or interleave.
 PASSES = (
     tag.STACK,
@@ -107,7 +109,8 @@ class Frame:
 
 def frames_of(header: Header) -> list[Frame] | str:
     """Return the frames of a file, or what it is if it is no scan."""
-    sop_class, modality = header.text(tag.SOP_CLASS), header.text(tag.MODALITY)
+    sop_class = header.text(tag.SOP_CLASS)
+    modality = code_string(header.text(tag.MODALITY)) or modality_of(sop_class)
     what = not_a_scan(sop_class, modality)
     if what:
         return what
@@ -148,11 +151,11 @@ def fill_place(frame: Frame) -> None:
     frame.thickness = header.number(tag.SLICE_THICKNESS)
     frame.nature = nature(tuple(map(tags.get, tag.NATURE)))
     if tag.ORIENTATION in tags and frame.orientation is None and tags[tag.ORIENTATION].strip(b"\0 "):
-        frame.trouble = ("bad-orientation", "its ImageOrientationPatient is not two unit vectors at a right angle")
+        frame.trouble = ("bad-orientation", "has an ImageOrientationPatient that is not two unit vectors at a right angle")
     if tag.POSITION in tags and frame.position is None and tags[tag.POSITION].strip(b"\0 "):
-        frame.trouble = ("bad-position", "its ImagePositionPatient is not three finite numbers")
+        frame.trouble = ("bad-position", "has an ImagePositionPatient that is not three finite numbers")
     if spacing.strip(b"\0 ") and frame.spacing is None:
-        frame.trouble = ("bad-spacing", "its PixelSpacing is not two numbers above 0")
+        frame.trouble = ("bad-spacing", "has a PixelSpacing that is not two numbers above 0")
 
 
 def fill_values(frame: Frame) -> None:
@@ -178,6 +181,8 @@ def set_scale(frame: Frame, slope: float | None, intercept: float | None) -> Non
             "bad-rescale",
             "has only one of RescaleSlope and RescaleIntercept, or one that is no number",
         )
+    elif abs(slope) > SLOPE_LIMIT or abs(intercept) > INTERCEPT_LIMIT:
+        frame.trouble = frame.trouble or ("bad-rescale", "has a rescale that makes values no scanner measures")
     elif slope == 0:
         frame.trouble = frame.trouble or ("rescale-slope-0", "has RescaleSlope 0, which makes every value the same")
     else:
@@ -242,6 +247,11 @@ def encapsulated_trouble(header: Header) -> tuple[str, str] | None:
     except ValueError as error:
         return "truncated", str(error)
     return None
+
+
+def code_string(text: str) -> str:
+    """Return a code string (VR CS: capitals, digits, space, underscore, 16 at most), "" of what is none and may not be shown."""
+    return text if len(text) <= 16 and set(text) <= CODE_LETTERS else ""
 
 
 def printable_syntax(syntax: str) -> str:

@@ -111,12 +111,21 @@ def _by_kind(frames: list[Frame]) -> list[Part]:
             (frame.rows, frame.columns),
             directions.number(frame.orientation),
             spacings.number(frame.spacing),
+            frame.modality,
+            _unit_of(frame),
+            frame.text(tag.PHOTOMETRIC),
             *frame.nature,
         )
         keys.setdefault(key, []).append(frame)
-    words = ("frame of reference", "matrix size", "orientation", "pixel spacing", *NATURE_WORDS)
+    words = ("frame of reference", "matrix size", "orientation", "pixel spacing", "modality", "unit", "polarity", *NATURE_WORDS)
     reasons = tuple(word for word, values in zip(words, zip(*keys, strict=True), strict=True) if len(set(values)) > 1)
     return [Part(_sorted(members), reasons) for members in keys.values()]
+
+
+def _unit_of(frame: Frame) -> str:
+    """Return the unit of a frame's values, as far as slices of one volume must agree on it."""
+    told = frame.text(tag.RESCALE_TYPE)
+    return told or ("HU" if frame.modality == "CT" and not frame.has_lut else "")
 
 
 class _Clusters:

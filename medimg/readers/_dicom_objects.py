@@ -21,6 +21,7 @@ FUNCTIONAL_GROUP_CLASSES = frozenset(
         "13.1.3",  # Breast Tomosynthesis
     )
 )
+MODALITIES = {"2": "CT", "2.1": "CT", "2.2": "CT", "4": "MR", "4.1": "MR", "4.4": "MR", "128": "PT", "130": "PT", "128.1": "PT"}
 PROJECTIONS = frozenset(
     {"CR", "DX", "MG", "IO", "PX", "RG", "RF", "XA", "BMD"}
 )  # one picture each, without a place in the patient
@@ -66,6 +67,11 @@ NO_SCAN_MODALITIES = {
     "DOC": "a document, not a scan",
     "REG": "a spatial registration, not a scan",
 }
+
+
+def modality_of(sop_class: str) -> str:
+    """Return the modality that a SOP class can only have, for headers that leave it out; "" if it may be of several."""
+    return MODALITIES.get(sop_class.removeprefix(STORAGE), "") if sop_class.startswith(STORAGE) else ""
 
 
 @lru_cache(maxsize=256)

@@ -28,6 +28,7 @@ STRAIGHT_DRIFT_MM = 0.01  # a stack that leaves its normal by less from end to e
 TILT_COSINE = 1e-3  # above it a stack is called sheared, as `Grid.is_straight` does
 PARTS = (1, 2, 3, 4, 5, 6)  # an uneven stack's step is a part of its usual or its least step
 PLACES_PER_SLICE = 6  # more places than this for a measured slice and the volume would be mostly made up
+THICKNESS_MM = (1e-3, 1000.0)  # outside of it the number is no thickness of a slice
 LISTED = 8  # places that a sentence lists
 
 
@@ -95,7 +96,11 @@ def _single_step(frame: Frame) -> tuple[float, int, float, list[Hazard]]:
 
     start = float(along([frame])[0])
     said = next(
-        (value for value in (frame.thickness, frame.header.number(tag.SPACING_BETWEEN_SLICES)) if value and 0 < value < 1000),
+        (
+            value
+            for value in (frame.thickness, frame.header.number(tag.SPACING_BETWEEN_SLICES))
+            if value and THICKNESS_MM[0] <= value < THICKNESS_MM[1]
+        ),
         None,
     )
     if said is not None:
@@ -203,7 +208,10 @@ def _spacing_hazards(
 
 
 def _farthest(index: NDArray[np.float64], count: int) -> float:
-    return float(np.abs(np.arange(count)[:, None] - index[None]).min(axis=1).max())
+    places, sorted_index = np.arange(count), np.sort(index)
+    after = np.clip(np.searchsorted(sorted_index, places), 1, max(len(index) - 1, 1))
+    pair = np.abs(sorted_index[[after - 1, np.minimum(after, len(index) - 1)]] - places)
+    return float(pair.min(axis=0).max())
 
 
 def _gap(empty: list[int], spots: NDArray[np.float64], step: float, names: list[str], slice_of: tuple[int | None, ...]) -> Hazard:

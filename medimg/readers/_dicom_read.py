@@ -10,7 +10,7 @@ import numpy as np
 
 from medimg.errors import ScanError
 from medimg.readers import _dicom_tags as tag
-from medimg.readers._dicom_frames import frames_of
+from medimg.readers._dicom_frames import code_string, frames_of
 from medimg.readers._dicom_header import NotDicomError, read_header
 from medimg.readers._dicom_places import nearest_slices
 from medimg.readers._dicom_raw import UndecodableError, stored_values
@@ -99,7 +99,7 @@ def _unit(frames: list[Frame]) -> str:
     if frames[0].modality == "PT":
         kinds = {frame.text(tag.UNITS) for frame in frames}
     kind = kinds.pop() if len(kinds) == 1 else ""
-    return "HU" if kind == "HU" else "" if kind in ("US", "") else kind[:16]
+    return "HU" if kind == "HU" else "" if kind == "US" else code_string(kind)
 
 
 def _fill(series: Series, frames: list[Frame], source: NDArray[np.int64], kind: type[np.generic]) -> NDArray[Any]:
@@ -141,6 +141,8 @@ def _read_plane(frame: Frame, plane: NDArray[Any]) -> None:
         values = values.astype(np.int64) * int(frame.slope) + int(frame.intercept)
     else:
         values = values.astype(np.float64) * frame.slope + frame.intercept
+        if not np.isfinite(values).all():
+            raise UndecodableError("holds pixels that are no numbers")
     if plane.dtype == np.int16 and (values.min() < INT16[0] or values.max() > INT16[1]):
         raise _NeedsFloatError
     plane[...] = values

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medimg._tools.identity import short_name
+from medimg.errors import GeometryError
 from medimg.readers import _dicom_tags as tag
+from medimg.readers._dicom_frames import code_string
 from medimg.readers._dicom_groups import SAME_PLACE_MM, Part, parted
 from medimg.readers._dicom_objects import PROJECTIONS
 from medimg.readers._dicom_places import place
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from medimg.readers._dicom_frames import Frame
 
 LISTED = 8  # files that a sentence lists; the hazard's `files` has all
+INVERTED = "It is MONOCHROME1 (low values are bright); the values stay as stored."
 VOXELS_LIMIT = 1 << 33  # of one volume: 16 GiB as int16
 
 
@@ -51,9 +54,7 @@ def series_of(frames: list[Frame], localizers: list[str]) -> list[Series]:
 
 def mixed_patients(frames: list[Frame], count: int) -> Series:
     """Refuse a series of a study whose files name several patients: whose it is cannot be known."""
-    words = (
-        f"The files of this study name {count} patients under one StudyInstanceUID, so whose images these are cannot be known."
-    )
+    words = f"The files of one study or series name {count} patients (or none in some), so whose images these are is unknown."
     return _named(*_refused(frames, "mixed-patients", words, told=True))
 
 
@@ -70,7 +71,10 @@ def _volume(part: Part, parts: int, hazards: list[Hazard], left_out: list[str]) 
     if part.refusal:
         kind, words = part.refusal
         return _refused(frames, kind, f"{words[0].upper()}{words[1:]}; no volume of it could be trusted.", told=True)
-    placed = place(frames)
+    try:
+        placed = place(frames)
+    except GeometryError:
+        return _refused(frames, "bad-geometry", "Its slices span no volume.", told=True)
     found = [*hazards, *placed.hazards]
     if parts > 1:
         why = " and ".join(part.reasons) or "their place"
@@ -80,6 +84,8 @@ def _volume(part: Part, parts: int, hazards: list[Hazard], left_out: list[str]) 
         names = [frame.name for frame in part.duplicates]
         words = f"{_count(names, 'slice')} twice with the same pixels: {_some(names)}; one of each was taken."
         found.append(Hazard("duplicate-slice", Verdict.REPAIRED, words, tuple(frame.path for frame in part.duplicates)))
+    if frames[0].text(tag.PHOTOMETRIC) == "MONOCHROME1":
+        found.append(Hazard("inverted", Verdict.NOTED, INVERTED))
     if part.shifted_mm > SAME_PLACE_MM:
         words = (
             f"The slices lie up to {part.shifted_mm:.2g} mm beside each other; "
@@ -115,7 +121,7 @@ def _projection(frame: Frame) -> tuple[Series, list[Frame]]:
         words = "It says neither PixelSpacing nor ImagerPixelSpacing; 1 mm is taken, so no length or area in it can be trusted."
         found.insert(0, Hazard("no-spacing", Verdict.REPAIRED, words))
     if frame.text(tag.PHOTOMETRIC) == "MONOCHROME1":
-        found.append(Hazard("inverted", Verdict.NOTED, "It is MONOCHROME1 (low values are bright); the values stay as stored."))
+        found.append(Hazard("inverted", Verdict.NOTED, INVERTED))
     source = SourceSlice(
         file=frame.header.file,
         position_mm=(0.0, 0.0, 0.0),
@@ -170,7 +176,7 @@ def _described(frames: list[Frame], *, files: tuple[Path, ...], hazards: tuple[H
         contrast=True if header.text(tag.CONTRAST_AGENT) else None,
         manufacturer=_words(header.text(tag.MANUFACTURER)),
         patient_age_years=_age(header.text(tag.AGE), header.text(tag.BIRTH_DATE), header.text(tag.STUDY_DATE)),
-        patient_position=header.text(tag.PATIENT_POSITION),
+        patient_position=code_string(header.text(tag.PATIENT_POSITION)),
         series_number=int(number) if number is not None and abs(number) < 1e9 else None,
         transfer_syntax=header.text(tag.TRANSFER_SYNTAX),
         study_uid=header.text(tag.STUDY_UID),

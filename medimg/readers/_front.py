@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ROOM = "medimg.readers"
 NAMES_SHOWN = 5  # of what was skipped, in an error
 KNOWN_STARTS = (
+    (b"\x1f\x8b", "a gzip file that is damaged"),
     (b"PK\x03\x04", "a zip archive; unpack it first"),
     (b"\xff\xd8\xff", "a JPEG picture, which has no place in a patient"),
     (b"\x89PNG", "a PNG picture, which has no place in a patient"),
@@ -136,17 +137,22 @@ def read(path: str | Path, *, series: str | None = None) -> Volume:
 
 
 def read_all(path: str | Path) -> tuple[Volume, ...]:
-    """Read every volume that lies in a file or folder, in the order of `scan`; what was refused is left out.
+    """Read every volume that lies in a file or folder, in the order of `scan`; what was refused or cannot be decoded is left out.
 
     Raises:
         ScanError: there is none.
     """
     studies, skipped = scan(path)
     everything = [item for study in studies for item in study.series]
-    volumes = tuple(load_series(item)[0] for item in everything if item.is_readable)
+    volumes, failed = [], []
+    for item in everything:
+        try:
+            volumes += [load_series(item)[0]] if item.is_readable else []
+        except ScanError as error:
+            failed.append(error)
     if not volumes:
-        raise nothing_there(Path(path).name or "this folder", everything, skipped)
-    return volumes
+        raise failed[0] if failed else nothing_there(Path(path).name or "this folder", everything, skipped)
+    return tuple(volumes)
 
 
 def nothing_there(shown: str, series: list[Series], skipped: tuple[Skipped, ...]) -> ScanError:

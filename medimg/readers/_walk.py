@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medimg._tools.text import printable
 from medimg.errors import ScanError
 from medimg.values import Skipped
 
@@ -125,7 +126,7 @@ def read_head(path: str) -> bytes:
     try:
         return zlib.decompressobj(31).decompress(head, FIRST_BYTES)
     except zlib.error:
-        return b""
+        return head  # not whole; what it begins with says that it is gzip
 
 
 def last_look(path: str) -> tuple[tuple[int, ...], bytes]:
@@ -138,11 +139,3 @@ def state_of(handle: int) -> tuple[int, ...]:
     """Return what changes when a file does: size, time, number, device."""
     status = os.fstat(handle)
     return status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev
-
-
-def printable(name: str) -> str:
-    """Return a file's name as it may be shown: bytes that are no text and control characters become marks."""
-    if name.isascii() and name.isprintable():
-        return name
-    text = os.fsencode(name).decode("utf-8", "replace")
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from medimg.values import Volume
 
+    Key = tuple[str, str, bytes]  # study, series, and the patient where there is no series UID
+
 
 def scan(paths: Iterable[Path]) -> Iterator[Series | Skipped]:
     """Describe every series of the files, whatever folder each file lies in; skip what is no scan and say what it is."""
@@ -22,9 +24,10 @@ def scan(paths: Iterable[Path]) -> Iterator[Series | Skipped]:
     from medimg.readers._dicom_frames import Frame, frames_of
     from medimg.readers._dicom_series import mixed_patients, series_of
 
-    groups: dict[tuple[str, str], list[Frame]] = {}
-    patients: dict[str, set[bytes]] = {}
-    localizers: dict[tuple[str, str], list[str]] = {}
+    groups: dict[Key, list[Frame]] = {}
+    studies: dict[str, set[bytes]] = {}
+    patients: dict[Key, set[tuple[bytes, bytes]]] = {}
+    localizers: dict[Key, list[str]] = {}
     for path in paths:
         name = str(path)
         try:
@@ -35,7 +38,9 @@ def scan(paths: Iterable[Path]) -> Iterator[Series | Skipped]:
         except OSError as error:
             yield Skipped(what=name, reason=f"cannot be opened: {error.strerror}")
             continue
-        key = (header.text(tag.STUDY_UID), header.text(tag.SERIES_UID))
+        patient, born = (header.tags.get(key, b"").strip(b"\0 ") for key in (tag.PATIENT_ID, tag.BIRTH_DATE))
+        study, series = header.text(tag.STUDY_UID), header.text(tag.SERIES_UID)
+        key = (study, series, b"" if series else patient + b" " + born)  # without a UID only one patient's files are a series
         frames = frames_of(header)
         header.content = None  # an inflated file is inflated again when its pixels are read
         if isinstance(frames, str):
@@ -44,14 +49,21 @@ def scan(paths: Iterable[Path]) -> Iterator[Series | Skipped]:
             yield Skipped(what=name, reason=frames)
             continue
         groups.setdefault(key, []).extend(frames)
-        patient = header.tags.get(tag.PATIENT_ID, b"").strip(b"\0 ")
-        if patient and key[0]:
-            patients.setdefault(key[0], set()).add(patient)
+        patients.setdefault(key, set()).add((patient, born))
+        if patient and study:
+            studies.setdefault(study, set()).add(patient)
     for key, frames in groups.items():
-        if len(patients.get(key[0], ())) > 1:
-            yield mixed_patients(frames, len(patients[key[0]]))
+        count = max(len(studies.get(key[0], ())), _people(patients[key]))
+        if count > 1:
+            yield mixed_patients(frames, count)
         else:
             yield from series_of(frames, localizers.get(key, []))
+
+
+def _people(named: set[tuple[bytes, bytes]]) -> int:
+    """Return how many patients (id, birth date) the files of a series name; a file that names none may be anybody's."""
+    born = {date for _, date in named if date}
+    return max(len({patient for patient, _ in named}), len(born))
 
 
 def read(series: Series) -> tuple[Volume, Series]:

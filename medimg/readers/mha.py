@@ -63,7 +63,7 @@ def parse(path: Path) -> Block:
     """
     fields, offset = _fields(path)
     if fields.get("ObjectType", "Image") != "Image" or fields.get("NDims") != "3":
-        raise BlockError("dimensions", f"has {fields.get('NDims', 'no')} dimensions, and a scan has three")
+        raise BlockError("dimensions", "does not have the three dimensions of a scan")
     if fields.get("ElementNumberOfChannels", "1") != "1":
         raise BlockError("vectors", "holds several values a voxel, which is no scan")
     if not _true(fields, "BinaryData"):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from medimg.values import Series, Volume
 
+SCALE_LIMIT = 1e12  # quantitative maps may have tiny units, but float32 ends at 1e38
 FORM_TOLERANCE_MM = 1e-2  # sform and qform differ by float32 rounding below this
 SPACING_TOLERANCE = 0.01  # share by which the affine's steps and pixdim may differ
 HEADER_BYTES = 544  # of NIfTI-2, with the extension flag
@@ -145,6 +146,8 @@ def _scale(block: Block, fields: dict) -> None:  # type: ignore[type-arg]
         return
     if not np.isfinite(intercept):
         raise BlockError("bad-rescale", "has a scl_inter that is no number")
+    if abs(slope) > SCALE_LIMIT or abs(intercept) > SCALE_LIMIT:
+        raise BlockError("bad-rescale", "has a scl_slope or scl_inter that makes values no scanner measures")
     block.slope, block.intercept = slope, intercept
 
 

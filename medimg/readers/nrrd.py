@@ -76,7 +76,7 @@ def parse(path: Path) -> Block:
     sizes = _integers(fields, "sizes")
     dimension = len(sizes)
     if fields.get("dimension") != str(dimension) or dimension not in (3, 4):
-        raise BlockError("dimensions", f"has {fields.get('dimension', 'no')} dimensions, and a scan has three")
+        raise BlockError("dimensions", "does not have the three dimensions of a scan")
     names = [kind for kind, spellings in KINDS.items() if fields.get("type", "").lower() in spellings]
     if not names:
         raise BlockError("bad-kind", "holds voxels of a kind that is no number")
@@ -104,7 +104,7 @@ def parse(path: Path) -> Block:
             raise BlockError("unknown-space", "places its voxels in a space that is not the patient's")
         block.note("no-space", Verdict.REPAIRED, "It does not name its space; its axes are taken as left, posterior, superior.")
     units = fields.get("space units", "").lower()
-    if units and set(re.findall(r'"([^"]*)"', units)) - {"mm", "millimeter", "millimetre", ""}:
+    if set(units.replace('"', " ").split()) - {"mm", "millimeter", "millimetre"}:
         raise BlockError("units", "gives its lengths in something other than millimetres")
     block.affine = LPS_FROM.get(name, np.eye(4)) @ space
     return block

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+LENGTHS_MM = (1e-4, 1e4)  # of a step; outside of it a number in a file is no size of a voxel
 STRAIGHT_TOLERANCE = 1e-3  # cosine between two axes; scanners round ImageOrientationPatient to about 1e-4
 SAME_PLACE_MM = 1e-3  # corners of two equal grids agree to this: float32 headers, DS strings of 16 characters
 
@@ -52,7 +53,11 @@ class Grid:
                 "The affine of a grid is not 4 x 4, finite, with a last row of 0 0 0 1. Check the file's geometry."
             )
         lengths = np.linalg.norm(affine[:3, :3], axis=0)
-        if lengths.min() <= 0 or abs(np.linalg.det(affine[:3, :3])) < 1e-6 * lengths.prod():
+        if not LENGTHS_MM[0] <= lengths.min() <= lengths.max() <= LENGTHS_MM[1]:
+            raise GeometryError(
+                "The steps of a grid are no sizes of voxels (0.1 micrometres to 10 metres). Check the file's geometry."
+            )
+        if abs(np.linalg.det(affine[:3, :3])) < 1e-6 * lengths.prod():
             raise GeometryError("The axes of a grid lie in one plane, so it has no volume. Check the file's geometry.")
         affine.setflags(write=False)
         object.__setattr__(self, "shape", shape)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from medimg._tools.text import printable
+
 
 class Verdict(StrEnum):
     """How a series was read, best first; `worst` of several is what counts."""
@@ -44,6 +46,14 @@ class Hazard:
     sentence: str
     files: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sentence", printable(self.sentence))  # names of files are in it, and whatever they hold
+
     def to_dict(self) -> dict[str, object]:
         """Return the hazard as JSON values."""
-        return {"kind": self.kind, "verdict": str(self.verdict), "sentence": self.sentence, "files": list(self.files)}
+        return {
+            "kind": self.kind,
+            "verdict": str(self.verdict),
+            "sentence": self.sentence,
+            "files": [printable(file) for file in self.files],
+        }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from medimg._tools.text import printable
 from medimg.values.hazard import Hazard, Verdict
 
 if TYPE_CHECKING:
@@ -120,6 +121,10 @@ class Skipped:
 
     what: str
     reason: str
+
+    def __post_init__(self) -> None:
+        for name in ("what", "reason"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
     def to_dict(self) -> dict[str, object]:
         """Return it as JSON values."""
