@@ -88,12 +88,11 @@ class Model:
         tell = progress or (lambda stage, done, total: None)
         remarks = () if volume.modality else (f"{NO_MODALITY} {self.card.input.modality}.",)
         volume = volume.of_modality(self.card.input.modality)
-        region, beyond, kept, seconds = self._search(volume, tell, unsaid=bool(remarks))
+        region, unseen, kept, seconds = self._search(volume, tell, unsaid=bool(remarks))
         start = time.perf_counter()
         findings, mask, small = findings_of(self.card, volume, region, kept)
         _lap(seconds, "outline", start)
-        missing = (*((Skipped(what="beyond the scan", reason=beyond),) if beyond else ()), *small)
-        return Prediction(findings=findings, mask=mask, not_evaluated=missing, remarks=remarks, seconds=seconds)
+        return Prediction(findings=findings, mask=mask, not_evaluated=(*unseen, *small), remarks=remarks, seconds=seconds)
 
     def lesions(self, volume: Volume) -> list[Lesion]:
         """Return the lesions above the operating point as the networks see them: raw logits, before calibration and measuring."""
@@ -129,8 +128,10 @@ class Model:
         middle = self._middle(first, stage)
         return describe(network, stage, volume, [(middle, peak)], spacing_mm=spacing, device=self.device)[0]
 
-    def _search(self, volume: Volume, tell: Progress, *, unsaid: bool = False) -> tuple[Mask, str, list[Kept], dict[str, float]]:
-        """Return the lungs, where they go on beyond the scan, what was kept, and seconds by stage."""
+    def _search(
+        self, volume: Volume, tell: Progress, *, unsaid: bool = False
+    ) -> tuple[Mask, list[Skipped], list[Kept], dict[str, float]]:
+        """Return the lungs, what was not looked at, what was kept, and seconds by stage."""
         seconds: dict[str, float] = {}
         start = time.perf_counter()
         tell("prepare", 0, 1)
@@ -144,7 +145,11 @@ class Model:
         tell("outline", 0, 1)
         kept = self._describe(volume, places)
         _lap(seconds, "outline", start)
-        return region, beyond, kept, seconds
+        unseen = [Skipped(what="beyond the scan", reason=beyond)] if beyond else []
+        most = int(self.card.stage("detect").parameters["most"])
+        if len(places) == most:
+            unseen.append(Skipped(what="further places", reason=f"The detector saw more than {most}; the surest were looked at."))
+        return region, unseen, kept, seconds
 
     def _prepare(self, volume: Volume, region: Mask) -> tuple[Volume, NDArray[np.bool_]]:
         """Resample the box of the lungs to the detector's grid; say where in it a lesion's centre may lie."""
