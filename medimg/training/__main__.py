@@ -96,13 +96,14 @@ def _outline(options: argparse.Namespace) -> int:
 
 def _package(options: argparse.Namespace) -> int:
     from medimg.models import load_package
-    from medimg.training import read_cubes
+    from medimg.training import read_chests, read_cubes
     from medimg.training.package_model import package_weights
     from medimg.training.patients import write_patients
 
     folder = load_package(options.model).folder
     package_weights(folder, {f"{name}.safetensors": options.work / f"{name}.pt" for name in ("detect", "outline")})
-    write_patients(folder / "patients.csv", read_cubes(options.data / "lidc_nodules", splits=("train", "val")))
+    cubes = read_cubes(options.data / "lidc_nodules", splits=("train", "val"))
+    write_patients(folder / "patients.csv", cubes, read_chests(options.data / "whole_chest"))
     return 0
 
 

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 from medimg._tools.files import whole_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from medimg.training.chests import Chest
     from medimg.training.cubes import Cubes
 
 COLLECTION = "LIDC-IDRI"
 
 
-def write_patients(path: Path, cubes: Cubes) -> None:
-    """Write `patients.csv`: collection, licence, patient and what the patient was used for (train, val)."""
-    seen = sorted({(row["patient_id"], row["split"]) for row in cubes.rows})
+def write_patients(path: Path, cubes: Cubes, chests: Iterable[Chest] = ()) -> None:
+    """Write `patients.csv`: collection, licence, patient, and what each patient was used for (train, val)."""
+    seen = sorted({(row["patient_id"], row["split"]) for row in cubes.rows} | {(chest.name, chest.split) for chest in chests})
     with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["collection", "licence", "patient_id", "split"])

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from medimg.errors import ScanError
-from medimg.training import read_chests, read_cubes
+from medimg.training import Chest, read_chests, read_cubes
 from medimg.training.evaluate import interval
 from medimg.training.patients import write_patients
+from medimg.values import Grid, Volume
 
 EDGE = 12
 
@@ -95,9 +96,12 @@ def test_a_file_name_in_the_table_is_never_a_path(cubes):
 
 def test_patients_are_listed_once(cubes):
     folder, _, _ = cubes
-    write_patients(folder / "patients.csv", read_cubes(folder, splits=("train",)))
+    grid = Grid.straight((2, 2, 2), spacing_mm=(1, 1, 1))
+    scan = Volume(array=np.zeros(grid.shape, np.int16), grid=grid)
+    chests = [Chest(name=name, split="train", volume=scan, marks=()) for name in ("P0", "P2")]  # P2 has no cube
+    write_patients(folder / "patients.csv", read_cubes(folder, splits=("train",)), chests)
     lines = (folder / "patients.csv").read_text().splitlines()
-    assert lines[1:] == ["LIDC-IDRI,CC BY 3.0,P0,train", "LIDC-IDRI,CC BY 3.0,P1,train"]
+    assert lines[1:] == [f"LIDC-IDRI,CC BY 3.0,{patient},train" for patient in ("P0", "P1", "P2")]
 
 
 def test_chests_are_read_as_they_were_written(tmp_path):
