@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+PACKED_VOXELS_LIMIT = 1 << 29  # 512 x 512 x 2048; two megabytes of gzip can promise a thousand times their size
 MOST_LEFT_OVER = 4096  # bytes after the voxels: padding to a disk's block; more is a sign of a wrong size or kind
 VOXELS_LIMIT = 1 << 31  # 1024 x 1024 x 2048, 4 GiB as int16
 MOST_PACKED = 1100  # deflate cannot make data smaller than 1/1032
@@ -122,6 +123,8 @@ def check(block: Block) -> None:
         raise BlockError("too-many-volumes", f"holds {block.shape[0]} volumes, which is a time course and no scan")
     if count // block.shape[0] > VOXELS_LIMIT:
         raise BlockError("too-large", "has more voxels than are read at once")
+    if block.packing and count // block.shape[0] > PACKED_VOXELS_LIMIT:
+        raise BlockError("too-large", "has more voxels than are unpacked at once; save it unpacked")
     if not np.isfinite(block.affine).all():
         raise BlockError("bad-affine", "has an affine with a number that is none")
     needed, size = count * block.kind.itemsize, block.path.stat().st_size

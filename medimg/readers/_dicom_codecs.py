@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from medimg.readers._dicom_header import Header
 
+JP2_SIGNATURE = b"\0\0\0\x0cjP  "
 RLE_SPARE = 256  # bytes that a run-length segment may be longer than its worst code: padding
 FRAME_MARKERS = frozenset(
     (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7)
@@ -133,10 +134,25 @@ def _check_jpeg(code: bytes, rows: int, columns: int) -> None:
     raise UndecodableError("cannot be decoded: its compressed pixels are damaged")
 
 
+def _codestream(code: bytes) -> int:
+    """Return where the codestream begins: at once, or in the `jp2c` box of a JP2 file (other boxes hold no picture)."""
+    if not code.startswith(JP2_SIGNATURE):
+        return 0
+    at = 0
+    while at + 16 <= len(code):
+        length, kind = struct.unpack_from(">I4s", code, at)
+        if kind == b"jp2c":
+            return at + (16 if length == 1 else 8)
+        if length < 8:
+            break
+        at += length
+    return len(code)
+
+
 def _check_jpeg_2000(code: bytes, rows: int, columns: int) -> None:
     """Find the SIZ marker of a JPEG 2000 stream (bare or in JP2 boxes)."""
-    at = code.find(b"\xff\x4f\xff\x51", 0, 4096)
-    if at < 0 or at + 42 > len(code):
+    at = _codestream(code)
+    if code[at : at + 4] != b"\xff\x4f\xff\x51" or at + 42 > len(code):
         raise UndecodableError("cannot be decoded: its compressed pixels are not what its transfer syntax says")
     right, bottom, left, top = struct.unpack_from(">4I", code, at + 8)
     (samples,) = struct.unpack_from(">H", code, at + 40)

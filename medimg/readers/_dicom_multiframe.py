@@ -54,13 +54,14 @@ def frames_of_groups(header: Header, modality: str) -> list[Frame]:
         words = f"says that it has {count} frames and describes {len(groups)}"
         return [Frame(header, modality=modality, trouble=("frame-count", words))]
     trouble = pixel_trouble(header, count)
+    if trouble:  # of the whole object: what stands in the frames' groups does not matter
+        return [Frame(header, modality=modality, trouble=trouble)]
     frames = []
     for index, group in enumerate(groups):
         try:
             frame = _frame(header, modality, index, group, shared, others)
         except Exception:  # noqa: BLE001 - as above, for one frame
             frame = Frame(header, index, modality, trouble=("bad-groups", "has functional groups that cannot be read"))
-        frame.trouble = trouble or frame.trouble
         frames.append(frame)
     return frames
 

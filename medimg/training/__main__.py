@@ -125,13 +125,14 @@ def _calibrate(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     from medimg.engine import load_model
     from medimg.training import read_chests, read_cubes
-    from medimg.training.evaluate import evaluate_chests, evaluate_cubes
+    from medimg.training.evaluate import evaluate_chests, evaluate_cubes, evaluate_detection
 
     model = load_model(options.model)
     cubes = read_cubes(options.data / "lidc_nodules", splits=(options.split,))
     figures = {
         "model": f"{model.card.name} {model.card.version}",
         "whole_scans": evaluate_chests(model, read_chests(options.data / "whole_chest")),
+        f"{options.split} cubes, searched": evaluate_detection(model, cubes),
         f"{options.split} cubes, centred": evaluate_cubes(model, cubes),
         f"{options.split} cubes, point up to 5 mm off": evaluate_cubes(model, cubes, shift_mm=5.0),
     }

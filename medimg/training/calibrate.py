@@ -10,12 +10,12 @@ from zlib import crc32
 import numpy as np
 
 from medimg._tools.files import whole_file
-from medimg.engine import Model, _scores, _windows
+from medimg.engine import Model, _scores
 from medimg.models.card import CARD_FILE
+from medimg.training._proposals import cube_volume, proposals
 from medimg.training.chests import TARGET
 from medimg.training.evaluate import mark_of
 from medimg.training.outline_and_rate import RATINGS, soft_ratings
-from medimg.values import Grid, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 FOLDS = 5  # of patients, for figures that are measured on other patients than they were fitted on
 SHRINK = 1e-3  # L2 on the weights: without it a perfect split sends them to infinity
-NEAR_MM = 3.0  # a peak this near to a marked nodule of a cube, or inside it, is a hit
-AWAY_MM = 5.0  # and one further than this from all of them is none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +73,7 @@ def rated_lesions(model: Model, cubes: Cubes) -> tuple[NDArray[np.float64], NDAr
     threshold = model.card.stage("outline").threshold
     logits, sizes = [], []
     for number in range(len(cubes.rows)):
-        volume = _volume(cubes, number)
+        volume = cube_volume(cubes, number)
         center = volume.grid.to_mm(np.round(cubes.centroids[number]))
         lesion = model.lesion_at(volume, tuple(center.tolist()))
         logits.append([lesion.logits[name] for name in RATINGS])
@@ -91,7 +89,7 @@ def candidates(model: Model, cubes: Cubes, chests: Iterable[Chest]) -> tuple[NDA
     rows: list[tuple[float, float]] = []
     hits: list[bool] = []
     for number in range(len(cubes.rows)):
-        for lesion, hit in _of_cube(model, cubes, number):
+        for lesion, hit in proposals(model, cubes, number):
             rows.append(_features(lesion))
             hits.append(hit)
     lenient = Model(_without_operating_point(model), device=model.device)
@@ -148,35 +146,6 @@ def write_lines(folder: Path, lines: dict[str, Line]) -> None:
 def _features(lesion: Any) -> tuple[float, float]:
     peak = float(np.clip(lesion.peak, _scores.LEAST_PEAK, 1 - _scores.LEAST_PEAK))
     return lesion.logits["nodule"], float(np.log(peak / (1 - peak)))
-
-
-def _of_cube(model: Model, cubes: Cubes, number: int) -> Iterable[tuple[Any, bool]]:
-    """Give what the detector proposes in a cube and whether it is a nodule; places near the cube's edge are left out."""
-    from scipy import ndimage
-
-    stage, volume = model.card.stage("detect"), _volume(cubes, number)
-    heat = _windows.run_windows(
-        model.network(stage),
-        volume.array,
-        channel=0,
-        window=stage.window,
-        margin=stage.margin,
-        device=model.device,
-        background=float(volume.array.min()),
-    )
-    far = ndimage.distance_transform_edt(cubes.mask[number] == 0)
-    apart = round(stage.parameters["apart_mm"])
-    found = _windows.peaks(heat, threshold=stage.threshold, apart=apart, most=int(stage.parameters["most"]))
-    for place, height in found:
-        inner = stage.margin <= min(place) and max(place) < volume.shape[0] - stage.margin
-        if far[place] <= NEAR_MM or (inner and far[place] > AWAY_MM):
-            center = volume.grid.to_mm(place)
-            yield model.lesion_at(volume, tuple(center.tolist()), peak=height), bool(far[place] <= NEAR_MM)
-
-
-def _volume(cubes: Cubes, number: int) -> Volume:
-    grid = Grid.straight(cubes.hu.shape[1:], spacing_mm=(1.0, 1.0, 1.0))
-    return Volume(array=cubes.hu[number], grid=grid, modality="CT", unit="HU")
 
 
 def _without_operating_point(model: Model) -> Any:

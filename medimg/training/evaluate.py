@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from medimg.engine import _scores
+from medimg.training._proposals import cube_volume, proposals
 from medimg.training.chests import TARGET
-from medimg.values import Grid, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,11 +77,10 @@ def evaluate_cubes(model: Model, cubes: Cubes, *, shift_mm: float = 0.0, seed: i
     generator = np.random.default_rng(seed)
     dice, volumes, suspicion = [], [], []
     for number in range(len(cubes.rows)):
-        grid = Grid.straight(cubes.hu.shape[1:], spacing_mm=(1.0, 1.0, 1.0))
-        volume = Volume(array=cubes.hu[number], grid=grid, modality="CT", unit="HU")
+        volume = cube_volume(cubes, number)
         direction = generator.standard_normal(3)
         center = cubes.centroids[number] + direction / np.linalg.norm(direction) * generator.uniform(0, shift_mm)
-        outline, scores = model.at(volume, tuple(grid.to_mm(np.round(center)).tolist()))
+        outline, scores = model.at(volume, tuple(volume.grid.to_mm(np.round(center)).tolist()))
         truth = cubes.mask[number] == 1
         drawn = outline.array > 0
         dice.append(2 * float((drawn & truth).sum()) / max(float(drawn.sum() + truth.sum()), 1.0))
@@ -110,6 +110,23 @@ def evaluate_cubes(model: Model, cubes: Cubes, *, shift_mm: float = 0.0, seed: i
         "malignancy.diameter_auroc": area(diameter),
         "malignancy.gain_over_diameter": gain,
     }
+
+
+def evaluate_detection(model: Model, cubes: Cubes) -> dict[str, Any]:
+    """Return the share of nodules that the whole model finds in their cubes at its operating point, with its interval by patient."""
+    classify = model.card.stage("classify")
+    found = np.array(
+        [
+            any(
+                hit and _scores.probability(classify, lesion) >= classify.threshold
+                for lesion, hit in proposals(model, cubes, number)
+            )
+            for number in range(len(cubes.rows))
+        ],
+        float,
+    )
+    patients = np.array([row["patient_id"] for row in cubes.rows])
+    return {"nodules": len(found), "detection.sensitivity": interval(lambda rows: found[rows].mean(), patients)}
 
 
 def interval(statistic: Any, patients: NDArray[Any], *, seed: int = 0) -> list[float]:
