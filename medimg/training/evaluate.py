@@ -113,7 +113,7 @@ def evaluate_cubes(model: Model, cubes: Cubes, *, shift_mm: float = 0.0, seed: i
 
 
 def evaluate_detection(model: Model, cubes: Cubes) -> dict[str, Any]:
-    """Return the share of nodules that the whole model finds in their cubes at its operating point, with its interval by patient."""
+    """Return the share of nodules that the whole model finds in their cubes at its operating point, with its interval."""
     classify = model.card.stage("classify")
     found = np.array(
         [
