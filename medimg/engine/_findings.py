@@ -8,7 +8,7 @@ import numpy as np
 
 from medimg._tools.identity import uid_from
 from medimg.engine import _scores
-from medimg.engine._lesions import middle_part
+from medimg.engine._lesions import RIM_VOXELS, grown, middle_part
 from medimg.engine._remarks import equal_volume_diameter_mm, remarks_on
 from medimg.engine.cubes import box_under, sample_array
 from medimg.measures import center_mm, measure
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 SIDES = {1: Code("SCT", "7771000", "Left"), 2: Code("SCT", "24028007", "Right")}
 SAME_LESION = 0.3  # share of an outline that lies in a surer one's: from here on it is the same lesion once more
-RIM_VOXELS = 2  # around an outline: what the interpolation onto the scan's grid looks at
 SIDE_REACH_MM = 15.0  # a finding at the wall belongs to the lung this near to it
 
 
@@ -110,15 +109,6 @@ def onto(native: Grid, place: tuple[slice, slice, slice], lesion: Lesion, *, thr
         if (index >= 0).all() and (index < shape).all():
             result[tuple(index)] = True
     return result
-
-
-def grown(mask: NDArray[np.bool_], voxels: int | NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return `mask` grown by a box of `voxels` to each side along each axis."""
-    from scipy import ndimage
-
-    reach = np.ceil(np.broadcast_to(voxels, 3)).astype(int)
-    larger: NDArray[np.bool_] = ndimage.maximum_filter(mask, size=tuple(2 * int(size) + 1 for size in reach))
-    return larger
 
 
 def _side(region: Mask, center: tuple[float, float, float]) -> Code | None:

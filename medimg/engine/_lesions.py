@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ONCE = ((),)
 FLIPS = ((), (4,), (3,), (2,))  # of (n, channel, slice, row, column): as it is, left-right, front-back, head-feet
+RIM_VOXELS = 2  # around an outline: where its border lies between one voxel and the next
 BATCH = 4  # crops at a time: more gains nothing on two cores
 
 
@@ -90,3 +91,12 @@ def middle_part(outline: NDArray[np.float32], *, threshold: float) -> NDArray[np
         label = labels[tuple(places[np.argmin(((places - middle) ** 2).sum(axis=1))])]
     part: NDArray[np.bool_] = labels == label
     return part
+
+
+def grown(mask: NDArray[np.bool_], voxels: int | NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return `mask` grown by a box of `voxels` to each side along each axis."""
+    from scipy import ndimage
+
+    reach = np.ceil(np.broadcast_to(voxels, 3)).astype(int)
+    larger: NDArray[np.bool_] = ndimage.maximum_filter(mask, size=tuple(2 * int(size) + 1 for size in reach))
+    return larger

@@ -9,8 +9,8 @@ import numpy as np
 
 from medimg.engine import _scores, _windows
 from medimg.engine._accept import require_input, require_region
-from medimg.engine._findings import findings_of, grown, onto
-from medimg.engine._lesions import FLIPS, ONCE, Lesion, describe, middle_part
+from medimg.engine._findings import findings_of, onto
+from medimg.engine._lesions import FLIPS, ONCE, Lesion, describe, grown, middle_part
 from medimg.engine.cubes import box_under
 from medimg.engine.devices import choose_device
 from medimg.errors import GeometryError

@@ -21,7 +21,8 @@ class ScoreLine:
     """One score that a classify stage gives: the network's output of that name, its meaning, and its calibration.
 
     The score is sigmoid(slope * logit + size_weight * ln(d / 10 mm) + intercept), with d the diameter of the sphere that has the
-    outline's volume; `calibrated` says that the three were fitted on validation patients.
+    outline's expected volume (the sum of its voxels' probabilities); `calibrated` says that the three were fitted on validation
+    patients.
     """
 
     name: str

@@ -24,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, default=Path("training_work"), help="folder for checkpoints")
     parser.add_argument("--model", default="lung-nodule", help="name of a model, or folder of its package")
     parser.add_argument("--split", default="val", choices=("train", "val", "test"), help="which cubes to measure on")
+    parser.add_argument("--write", action="store_true", help="put what was measured into the card (evaluate)")
     parser.add_argument("--config", type=Path, help="TOML with [detect] and [outline]: steps, learning_rate, seed")
     parser.add_argument("--start-from", type=Path, help="checkpoint that gives the first weights (outline)")
     options = parser.parse_args(arguments)
@@ -126,6 +127,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from medimg.engine import load_model
     from medimg.training import read_chests, read_cubes
     from medimg.training.evaluate import evaluate_chests, evaluate_cubes, evaluate_detection
+    from medimg.training.evidence import write_evidence
 
     model = load_model(options.model)
     cubes = read_cubes(options.data / "lidc_nodules", splits=(options.split,))
@@ -137,6 +139,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         f"{options.split} cubes, point up to 5 mm off": evaluate_cubes(model, cubes, shift_mm=5.0),
     }
     print(json.dumps(figures, indent=2))
+    if options.write:
+        write_evidence(model.package.folder, figures)
     return 0
 
 

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medimg.engine import _scores
+from medimg.engine._findings import onto
+from medimg.engine._remarks import equal_volume_diameter_mm
+from medimg.engine.cubes import box_under
 from medimg.training._proposals import cube_volume, proposals
 from medimg.training.chests import TARGET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
@@ -70,45 +73,50 @@ def mark_of(center_mm: tuple[float, float, float], marks: tuple[Mark, ...]) -> i
 def evaluate_cubes(model: Model, cubes: Cubes, *, shift_mm: float = 0.0, seed: int = 0) -> dict[str, Any]:
     """Return outline and suspicion figures over nodule cubes, each `[value, low, high]` with 95 % intervals by patient.
 
-    The point that the model is given lies up to `shift_mm` off the nodule's centre, as a person's click does.
+    The point that the model is given lies up to `shift_mm` off the nodule's centre, as a person's click does. Suspicion is held
+    against two diameters of the sphere of the nodule's volume: of the readers' outline, and of the model's own.
     """
     from sklearn.metrics import roc_auc_score
 
     generator = np.random.default_rng(seed)
-    dice, volumes, suspicion = [], [], []
+    outline, classify = model.card.stage("outline"), model.card.stage("classify")
+    line = next(line for line in classify.scores if line.name == "suspicion")
+    rows: list[tuple[float, float, float]] = []
     for number in range(len(cubes.rows)):
         volume = cube_volume(cubes, number)
         direction = generator.standard_normal(3)
         center = cubes.centroids[number] + direction / np.linalg.norm(direction) * generator.uniform(0, shift_mm)
-        outline, scores = model.at(volume, tuple(volume.grid.to_mm(np.round(center)).tolist()))
-        truth = cubes.mask[number] == 1
-        drawn = outline.array > 0
-        dice.append(2 * float((drawn & truth).sum()) / max(float(drawn.sum() + truth.sum()), 1.0))
-        volumes.append(np.count_nonzero(outline.array))
-        suspicion.append(scores["suspicion"])
+        x, y, z = volume.grid.to_mm(np.round(center)).tolist()
+        lesion = model.lesion_at(volume, (x, y, z))
+        truth, drawn = cubes.mask[number] == 1, np.zeros(volume.shape, bool)
+        place = box_under(volume.grid, lesion.grid)
+        drawn[place] = onto(volume.grid, place, lesion, threshold=outline.threshold)
+        dice = 2 * float((drawn & truth).sum()) / max(float(drawn.sum() + truth.sum()), 1.0)
+        own = equal_volume_diameter_mm(float(drawn.sum()))
+        rows.append((dice, own, _scores.value(line, lesion, threshold=outline.threshold)))
+    values, own_mm, suspicion = np.array(rows).T
     patients = np.array([row["patient_id"] for row in cubes.rows])
     diameter, malignant = cubes.numbers("diameter_mm"), cubes.numbers("malignant")
     rated = ~np.isnan(malignant)
     truth_of, small = malignant[rated].astype(int), diameter < 6
 
-    def area(score: NDArray[np.float64]) -> list[float]:
-        return interval(lambda rows: roc_auc_score(truth_of[rows], score[rated][rows]), patients[rated])
+    def area(score: NDArray[np.float64]) -> Callable[[NDArray[np.int64]], float]:
+        return lambda rows: float(roc_auc_score(truth_of[rows], score[rated][rows]))
 
-    both = np.array(suspicion), diameter
-    gain = interval(
-        lambda rows: roc_auc_score(truth_of[rows], both[0][rated][rows]) - roc_auc_score(truth_of[rows], both[1][rated][rows]),
-        patients[rated],
-    )
-    values = np.array(dice)
+    def gain(score: NDArray[np.float64]) -> Callable[[NDArray[np.int64]], float]:
+        return lambda rows: area(suspicion)(rows) - area(score)(rows)
+
     return {
         "nodules": len(values),
         "patients": len(set(patients)),
         "segmentation.dice_mean": interval(lambda rows: values[rows].mean(), patients),
         "segmentation.dice_mean_under_6mm": interval(lambda rows: values[small][rows].mean(), patients[small]),
         "malignancy.rated": int(rated.sum()),
-        "malignancy.auroc": area(np.array(suspicion)),
-        "malignancy.diameter_auroc": area(diameter),
-        "malignancy.gain_over_diameter": gain,
+        "malignancy.auroc": interval(area(suspicion), patients[rated]),
+        "malignancy.own_diameter_auroc": interval(area(own_mm), patients[rated]),
+        "malignancy.gain_over_own_diameter": interval(gain(own_mm), patients[rated]),
+        "malignancy.readers_diameter_auroc": interval(area(diameter), patients[rated]),
+        "malignancy.gain_over_readers_diameter": interval(gain(diameter), patients[rated]),
     }
 
 

@@ -131,7 +131,7 @@ def train_outline(
     checkpoint: Path,
     others: NDArray[np.int16] | None = None,
     start_from: Path | None = None,
-    steps: int = 2800,
+    steps: int = 2200,
     learning_rate: float = 2e-3,
     seed: int = 0,
     tell: Callable[[str], None] = print,
