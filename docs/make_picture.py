@@ -1,6 +1,6 @@
-"""Make docs/images/result.png: the top of the report of example_dicoms/, as a browser shows it. Needs Chromium.
+"""Make docs/images/result.png: the top of a report, as a browser shows it. Needs Chromium.
 
-Usage: python docs/make_picture.py [REPORT.html]    without a report, medimg makes one first
+Usage: python docs/make_picture.py [REPORT.html]    without a report, medimg makes that of example_dicoms/ first
 """
 
 from __future__ import annotations
