@@ -59,8 +59,8 @@ def test_a_whole_chest_of_another_maker_with_a_mass(model):
 @pytest.mark.parametrize(
     "path",
     [
-        "other_anatomy/sts002_ct.nii.gz",
-        "other_anatomy/sts002_mr_t1.nii.gz",
+        "other_anatomy/sts002_ct_image.nii.gz",
+        "other_anatomy/sts002_mr_t1_image.nii.gz",
         "other_anatomy/sts002_pet_image.nii.gz",
         "other_anatomy/abdomen_mr.nii.gz",
         "other_anatomy/brain_mr_image.nrrd",
