@@ -68,17 +68,15 @@ def other_folds(features: NDArray[np.float64], target: NDArray[np.float64], pati
     return values
 
 
-def rated_lesions(model: Model, cubes: Cubes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return per nodule the network's rating logits (columns as `RATINGS`) and ln(diameter / 10 mm) of its outline."""
-    threshold = model.card.stage("outline").threshold
-    logits, sizes = [], []
+def rating_logits(model: Model, cubes: Cubes) -> NDArray[np.float64]:
+    """Return the network's logits of each nodule, columns as `RATINGS`."""
+    logits = []
     for number in range(len(cubes.rows)):
         volume = cube_volume(cubes, number)
-        center = volume.grid.to_mm(np.round(cubes.centroids[number]))
-        lesion = model.lesion_at(volume, tuple(center.tolist()))
+        x, y, z = volume.grid.to_mm(np.round(cubes.centroids[number])).tolist()
+        lesion = model.lesion_at(volume, (x, y, z))
         logits.append([lesion.logits[name] for name in RATINGS])
-        sizes.append(np.log(_scores.diameter_mm(lesion, threshold=threshold) / _scores.TEN_MM))
-    return np.array(logits), np.array(sizes)
+    return np.array(logits)
 
 
 def candidates(model: Model, cubes: Cubes, chests: Iterable[Chest]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -104,15 +102,13 @@ def candidates(model: Model, cubes: Cubes, chests: Iterable[Chest]) -> tuple[NDA
 
 
 def calibrate(model: Model, cubes: Cubes, chests: Iterable[Chest]) -> dict[str, Line]:
-    """Fit every score of the card on validation cubes and chests; `nodule` weighs the detector's peak, `suspicion` the size."""
-    logits, sizes = rated_lesions(model, cubes)
+    """Fit every score of the card on validation cubes and chests; `nodule` weighs the detector's peak too."""
+    logits = rating_logits(model, cubes)
     ratings = soft_ratings(cubes)
     lines = {}
     for line in model.card.stage("classify").scores[1:]:
         column = RATINGS.index(line.name)
         features = logits[:, [column]]
-        if line.name == "suspicion":
-            features = np.column_stack([features, sizes])
         target = ratings[:, column - 1].astype(float)
         known = ~np.isnan(target)
         lines[line.name] = fit_line(features[known], target[known])
@@ -128,8 +124,6 @@ def write_lines(folder: Path, lines: dict[str, Line]) -> None:
         values = {"slope": line.weights[0], "intercept": line.intercept}
         if name == "nodule":
             text = re.sub(r"peak_weight = [-\d.]+", f"peak_weight = {line.weights[1]:.4f}", text)
-        elif len(line.weights) > 1:
-            values["size_weight"] = line.weights[1]
         row = re.search(rf'^.*\{{ name = "{name}", .*$', text, re.MULTILINE)
         if row is None:
             continue
