@@ -128,6 +128,29 @@ def test_ctrl_c_while_writing_leaves_the_former_results(infer, tmp_path, monkeyp
     assert contents(tmp_path / "results") == before
 
 
+def test_one_study_that_cannot_be_written_spares_the_others(study, infer, tmp_path, capsys):
+    """Two studies; in the place of one result lies a folder that is not ours."""
+    import pydicom
+
+    (tmp_path / "scan" / "second").mkdir()
+    for path in sorted((tmp_path / "scan").glob("*")):
+        if path.is_file():
+            data = pydicom.dcmread(path)
+            data.StudyInstanceUID, data.SeriesInstanceUID = "1.2.826.77", "1.2.826.78"
+            data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID + ".9"
+            data.save_as(tmp_path / "scan" / "second" / path.name)
+    assert infer() == 0
+    first, second = sorted((tmp_path / "results").iterdir())
+    shutil.rmtree(first)
+    first.mkdir()
+    (first / "thesis.txt").write_text("three years")
+    shutil.rmtree(second)
+    assert infer() == 9
+    assert {"report.html", "seg.dcm"} <= set(contents(second))
+    assert contents(first) == {"thesis.txt": b"three years"}
+    assert first.name in capsys.readouterr().err
+
+
 def test_a_folder_that_is_not_ours_is_never_replaced(infer, tmp_path, capsys):
     assert infer() == 0
     folder = only(tmp_path / "results")

@@ -256,3 +256,21 @@ def test_no_warning_tells_a_name(tmp_path):
         warnings.simplefilter("always")
         seg_object.write(result, tmp_path)
     assert not told
+
+
+def test_slices_that_a_reader_evens_out_still_carry_their_outlines(tmp_path):
+    """A slice 0.08 mm off its place is nothing to say of; its frame lies where the slice was measured."""
+    import pydicom
+
+    result = study_result(tmp_path / "scan", heat=False)
+    slices = list(result.series.slices)
+    moved = 4
+    place = np.add(slices[moved].position_mm, (0, 0, 0.08))
+    data = pydicom.dcmread(slices[moved].file)
+    data.ImagePositionPatient = [f"{value:.4f}" for value in place]
+    data.save_as(slices[moved].file)
+    slices[moved] = replace(slices[moved], position_mm=tuple(place.tolist()))
+    (path,) = seg_object.write(replace(result, series=replace(result.series, slices=tuple(slices))), tmp_path)
+    frames = pydicom.dcmread(path).PerFrameFunctionalGroupsSequence
+    heights = [float(frame.PlanePositionSequence[0].ImagePositionPatient[2]) for frame in frames]
+    assert any(abs(height - place[2]) < 1e-3 for height in heights)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from medimg.models import fit, load_package
 from medimg.models.fit import tilt_deg
-from medimg.values import Grid, Hazard, Series, Verdict
+from medimg.values import Grid, Hazard, Series, SourceSlice, Verdict
 
 CARD = load_package("lung-nodule").card
 CHEST = Series(
@@ -74,3 +75,20 @@ def test_the_tilt_is_the_angle_of_the_gantry(angle_deg):
 def test_a_coronal_grid_is_judged_by_its_own_axes():
     coronal = CHEST.grid.transpose((1, 0, 2))
     assert fit(CARD, replace(CHEST, grid=coronal)) == ""
+
+
+def test_slices_that_were_measured_far_apart_do_not_fit_however_fine_the_grid_is():
+    """A grid of 2.5 mm over slices 12.5 mm apart: four of five of its slices are repeats."""
+    slices = tuple(SourceSlice(file=Path(f"{number}"), position_mm=(0, 0, 12.5 * number)) for number in range(20))
+    slice_of = tuple(place // 5 if place % 5 == 0 else None for place in range(96))
+    grid = Grid.straight((96, 512, 512), spacing_mm=(2.5, 0.7, 0.7))
+    far = Series(reader="dicom", files=(), name="a", modality="CT", grid=grid, slices=slices, slice_of=slice_of)
+    assert "12.5 mm apart" in fit(CARD, far)
+
+
+def test_a_series_with_many_gaps_does_not_fit():
+    slices = tuple(SourceSlice(file=Path(f"{number}"), position_mm=(0, 0, 2.5 * number)) for number in range(70))
+    slice_of = (*range(70), *(None,) * 26)
+    grid = Grid.straight((96, 512, 512), spacing_mm=(2.5, 0.7, 0.7))
+    holed = Series(reader="dicom", files=(), name="a", modality="CT", grid=grid, slices=slices, slice_of=slice_of)
+    assert "were not measured" in fit(CARD, holed)
