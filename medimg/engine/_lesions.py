@@ -31,7 +31,6 @@ class Lesion:
     grid: Grid
     outline: NDArray[np.float32]
     logits: dict[str, float]
-    spread: dict[str, float]
     peak: float
 
 
@@ -45,7 +44,7 @@ def describe(
     device: str,
     flips: tuple[tuple[int, ...], ...] = FLIPS,
 ) -> list[Lesion]:
-    """Outline and rate the lesion at each place (LPS point, peak height): the mean over `flips`, and the spread of the logits."""
+    """Outline and rate the lesion at each place (LPS point, peak height): the mean over `flips`."""
     import torch
 
     lesions: list[Lesion] = []
@@ -69,7 +68,6 @@ def describe(
                     grid=grid,
                     outline=outline_mean[row],
                     logits=dict(zip(names, logits[:, row].mean(axis=0).tolist(), strict=True)),  # type: ignore[arg-type]
-                    spread=dict(zip(names, logits[:, row].std(axis=0).tolist(), strict=True)),  # type: ignore[arg-type]
                     peak=peak,
                 )
             )

@@ -148,7 +148,9 @@ class Model:
         unseen = [Skipped(what="beyond the scan", reason=beyond)] if beyond else []
         most = int(self.card.stage("detect").parameters["most"])
         if len(places) == most:
-            unseen.append(Skipped(what="further places", reason=f"The detector saw more than {most}; the surest were looked at."))
+            unseen.append(
+                Skipped(what="further places", reason=f"The detector proposes {most} places at most, and saw that many.")
+            )
         return region, unseen, kept, seconds
 
     def _prepare(self, volume: Volume, region: Mask) -> tuple[Volume, NDArray[np.bool_]]:
@@ -211,9 +213,7 @@ class Model:
                 continue
             if _surface_share(lesion.outline, stage.threshold) > FULL_SHARE:
                 wide = look([(self._middle(lesion, stage), lesion.peak)], WIDE_FACTOR)[0]
-                lesion = Lesion(
-                    grid=wide.grid, outline=wide.outline, logits=lesion.logits, spread=lesion.spread, peak=lesion.peak
-                )
+                lesion = Lesion(grid=wide.grid, outline=wide.outline, logits=lesion.logits, peak=lesion.peak)
             kept.append((probability, lesion))
         return kept
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
 import numpy as np
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from medimg.training.chests import Chest
     from medimg.training.cubes import Cubes
 
-FOLDS = 5  # of patients, for figures that are measured on other patients than they were fitted on
 SHRINK = 1e-3  # L2 on the weights: without it a perfect split sends them to infinity
 
 
@@ -56,16 +54,6 @@ def fit_line(features: NDArray[np.float64], target: NDArray[np.float64]) -> Line
 
     best = minimize(loss, np.append(np.ones(features.shape[1]), 0.0), jac=True, method="L-BFGS-B").x
     return Line(weights=tuple(best[:-1].tolist()), intercept=float(best[-1]))
-
-
-def other_folds(features: NDArray[np.float64], target: NDArray[np.float64], patients: NDArray[Any]) -> NDArray[np.float64]:
-    """Return each row's value by a line that was fitted without its patient's fold."""
-    fold = np.array([crc32(str(patient).encode()) % FOLDS for patient in patients])
-    values = np.empty(len(target))
-    for number in range(FOLDS):
-        held = fold == number
-        values[held] = fit_line(features[~held], target[~held])(features[held])
-    return values
 
 
 def rating_logits(model: Model, cubes: Cubes) -> NDArray[np.float64]:

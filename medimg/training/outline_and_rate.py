@@ -11,14 +11,13 @@ from medimg.training._augment import augment, cut
 from medimg.training._loop import Schedule, train
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     import torch
     from numpy.typing import NDArray
 
     from medimg.training.cubes import Cubes
-    from medimg.values import Volume
 
 EDGE = 40  # voxels of 1 mm
 PAD = 14
@@ -115,14 +114,6 @@ def outline_loss(network: torch.nn.Module, batch: tuple[torch.Tensor, ...]) -> d
     each = functional.binary_cross_entropy_with_logits(rated[:, 1:], torch.nan_to_num(ratings), reduction="none")
     rating = (each * torch.tensor(RATING_WEIGHTS) * known).sum() / is_nodule.sum().clamp_min(1)
     return {"dice": dice[is_nodule].mean(), "entropy": entropy * 5, "nodule": nodule, "rating": rating}
-
-
-def false_positives(volumes: Sequence[Volume], places: Sequence[tuple[int, tuple[float, float, float]]]) -> NDArray[np.int16]:
-    """Cut a crop around each place (number of the volume, LPS point): what a detector took for a nodule."""
-    from medimg.engine.cubes import cube_grid, sample
-
-    crops = [sample(volumes[number], cube_grid(center, edge=EDGE + 4, spacing_mm=1.0)) for number, center in places]
-    return np.round(np.stack(crops)).astype(np.int16) if crops else np.zeros((0, *(EDGE + 4,) * 3), np.int16)
 
 
 def train_outline(

@@ -25,7 +25,7 @@ def block(*boxes, center=(0.0, 0.0, 0.0), suspicion=0.0):
     for start, size in boxes:
         outline[tuple(slice(a, a + b) for a, b in zip(start, size, strict=True))] = 0.95
     logits = {line.name: suspicion for line in CARD.stage("classify").scores}
-    return Lesion(grid=grid, outline=outline, logits=logits, spread={}, peak=0.5)
+    return Lesion(grid=grid, outline=outline, logits=logits, peak=0.5)
 
 
 def ball(radius, *, center=(0.0, 0.0, 0.0), suspicion=0.0):

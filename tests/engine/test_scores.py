@@ -17,7 +17,7 @@ def ball(radius):
     grid = cube_grid((0, 0, 0), edge=40, spacing_mm=1.0)
     place = np.stack(np.indices(grid.shape), axis=-1) - 20
     outline = (np.linalg.norm(place, axis=-1) <= radius).astype(np.float32)
-    return Lesion(grid=grid, outline=outline, logits={"nodule": 1.5, "suspicion": -0.5}, spread={}, peak=0.8)
+    return Lesion(grid=grid, outline=outline, logits={"nodule": 1.5, "suspicion": -0.5}, peak=0.8)
 
 
 def line(name, **values):
