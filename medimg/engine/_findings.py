@@ -50,7 +50,7 @@ def findings_of(
             continue
         label = len(scored) + 1
         array[place][part & (array[place] == 0)] = label
-        scored.append((label, probability, _scores.scores(rating, lesion)))
+        scored.append((label, probability, _scores.scores(rating, lesion, threshold=stage.threshold)))
     scored.sort(key=lambda item: (-(item[2][0].value if item[2] else item[1]), item[0]))
     order = np.zeros(len(scored) + 1, array.dtype)
     order[[label for label, _, _ in scored]] = np.arange(1, len(scored) + 1)

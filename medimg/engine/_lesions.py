@@ -50,7 +50,7 @@ def describe(
     lesions: list[Lesion] = []
     for first in range(0, len(places), BATCH):
         part = places[first : first + BATCH]
-        grids = [cube_grid(center, edge=stage.window, spacing_mm=spacing_mm) for center, _ in part]
+        grids = [cube_grid(_on_voxel(volume, center), edge=stage.window, spacing_mm=spacing_mm) for center, _ in part]
         cubes = torch.from_numpy(np.stack([sample(volume, grid) for grid in grids]))[:, None].to(device)
         outlines, ratings = [], []
         with torch.inference_mode():
@@ -72,6 +72,12 @@ def describe(
                 )
             )
     return lesions
+
+
+def _on_voxel(volume: Volume, center_mm: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Return the voxel centre that is nearest to a point: a scan of the cube's own spacing is then not blurred."""
+    x, y, z = volume.grid.to_mm(np.round(volume.grid.to_index(center_mm))).tolist()
+    return x, y, z
 
 
 def middle_part(outline: NDArray[np.float32], *, threshold: float) -> NDArray[np.bool_]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from medimg.engine._lesions import RIM_VOXELS, grown, middle_part
 from medimg.values import Score
 
 if TYPE_CHECKING:
@@ -14,11 +15,24 @@ if TYPE_CHECKING:
     from medimg.models import ScoreLine, Stage
 
 LEAST_PEAK = 1e-4  # a detector's peak of 0 or 1 would outweigh everything
+TEN_MM = 10.0  # sizes are told as ln(diameter / 10 mm), which is 0 for a nodule of the usual size
 
 
-def value(line: ScoreLine, lesion: Lesion) -> float:
-    """Return sigmoid(slope * logit + intercept)."""
-    return sigmoid(line.slope * lesion.logits[line.name] + line.intercept)
+def diameter_mm(lesion: Lesion, *, threshold: float) -> float:
+    """Return the diameter of the sphere that has the expected volume of the outline's middle part; one voxel's at least.
+
+    The expected volume is the sum of the voxels' probabilities of being inside, in the part and a rim around it: small
+    lesions, whose border is most of them, are told apart better by it than by counting voxels above the threshold.
+    """
+    part = middle_part(lesion.outline, threshold=threshold)
+    voxels = float(lesion.outline[grown(part, RIM_VOXELS)].sum()) if part.any() else float(lesion.outline.sum())
+    return float(np.cbrt(6 / np.pi * max(voxels, 1.0) * lesion.grid.voxel_volume_mm3))
+
+
+def value(line: ScoreLine, lesion: Lesion, *, threshold: float) -> float:
+    """Return sigmoid(slope * logit + size_weight * ln(diameter / 10 mm) + intercept)."""
+    size = line.size_weight * log(diameter_mm(lesion, threshold=threshold) / TEN_MM) if line.size_weight else 0.0
+    return sigmoid(line.slope * lesion.logits[line.name] + size + line.intercept)
 
 
 def probability(stage: Stage, lesion: Lesion) -> float:
@@ -32,10 +46,15 @@ def probability(stage: Stage, lesion: Lesion) -> float:
     return sigmoid(line.slope * lesion.logits[line.name] + weight * log(peak / (1 - peak)) + line.intercept)
 
 
-def scores(stage: Stage, lesion: Lesion) -> tuple[Score, ...]:
+def scores(stage: Stage, lesion: Lesion, *, threshold: float) -> tuple[Score, ...]:
     """Return every score but the first, which is the probability that the place is a lesion."""
     return tuple(
-        Score(name=line.name, value=value(line, lesion), meaning=line.meaning, calibrated=line.calibrated)
+        Score(
+            name=line.name,
+            value=value(line, lesion, threshold=threshold),
+            meaning=line.meaning,
+            calibrated=line.calibrated,
+        )
         for line in stage.scores[1:]
     )
 

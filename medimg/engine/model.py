@@ -117,7 +117,7 @@ class Model:
         place = box_under(volume.grid, lesion.grid)
         array[place] = onto(volume.grid, place, lesion, threshold=stage.threshold)
         lines = self.card.stage("classify").scores
-        scores = {line.name: _scores.value(line, lesion) for line in lines}
+        scores = {line.name: _scores.value(line, lesion, threshold=stage.threshold) for line in lines}
         return Mask(array=array, grid=volume.grid, labels={1: self.card.finding_kind}), scores
 
     def lesion_at(self, volume: Volume, center_mm: tuple[float, float, float], *, peak: float = 0.5) -> Lesion:

@@ -20,13 +20,16 @@ TASKS = ("detect", "outline", "classify")
 class ScoreLine:
     """One score that a classify stage gives: the network's output of that name, its meaning, and its calibration.
 
-    The score is sigmoid(slope * logit + intercept); `calibrated` says that both were fitted on validation patients.
+    The score is sigmoid(slope * logit + size_weight * ln(d / 10 mm) + intercept), with d the diameter of the sphere that has the
+    outline's expected volume (the sum of its voxels' probabilities); `calibrated` says that the three were fitted on validation
+    patients.
     """
 
     name: str
     meaning: str
     slope: float = 1.0
     intercept: float = 0.0
+    size_weight: float = 0.0
     calibrated: bool = False
 
 

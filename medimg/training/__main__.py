@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from medimg.errors import MedimgError, OptionError
 
-SCHEDULE = ("steps", "learning_rate", "seed")
+SCHEDULE = {
+    "detect": ("steps", "learning_rate", "weight_decay", "limit_s", "cubes_a_step", "chests_a_step", "seed"),
+    "outline": ("steps", "learning_rate", "weight_decay", "limit_s", "nodules_a_step", "others_a_step", "channels", "seed"),
+}
 
 if TYPE_CHECKING:
     from medimg.training import Chest, Cubes
@@ -25,7 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", default="lung-nodule", help="name of a model, or folder of its package")
     parser.add_argument("--split", default="val", choices=("train", "val", "test"), help="which cubes to measure on")
     parser.add_argument("--write", action="store_true", help="put what was measured into the card (evaluate)")
-    parser.add_argument("--config", type=Path, help="TOML with [detect] and [outline]: steps, learning_rate, seed")
+    parser.add_argument("--config", type=Path, help="TOML with [detect] and [outline]: steps, learning_rate ...")
+    parser.add_argument("--device", default="cpu", help="where detect and outline train: cpu, cuda, mps")
     parser.add_argument("--start-from", type=Path, help="checkpoint that gives the first weights (outline)")
     options = parser.parse_args(arguments)
     try:
@@ -35,11 +39,22 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
 
 
+def _cubes(options: argparse.Namespace, *splits: str) -> Cubes:
+    """Read cubes, with the marks of one or two readers where their table is there."""
+    from medimg.training import read_cubes
+    from medimg.training.marks import TABLE, mark_ignored
+
+    cubes = read_cubes(options.data / "lidc_nodules", splits=splits)
+    if (options.data / TABLE).exists():
+        mark_ignored(cubes, options.data / TABLE)
+    return cubes
+
+
 def _training_data(options: argparse.Namespace) -> tuple[Cubes, list[Chest]]:
-    from medimg.training import read_chests, read_cubes
+    from medimg.training import read_chests
 
     options.work.mkdir(parents=True, exist_ok=True)
-    cubes = read_cubes(options.data / "lidc_nodules", splits=("train",))
+    cubes = _cubes(options, "train")
     return cubes, [chest for chest in read_chests(options.data / "whole_chest") if chest.split == "train"]
 
 
@@ -55,8 +70,8 @@ def _schedule(options: argparse.Namespace) -> dict[str, Any]:
         raise OptionError("config", options.config.name, f"a TOML file that can be read ({type(error).__name__})") from error
     schedule: dict[str, Any] = tables.get(options.step, {})
     for key in schedule:
-        if key not in SCHEDULE:
-            raise OptionError.unknown(f"config [{options.step}]", key, SCHEDULE)
+        if key not in SCHEDULE[options.step]:
+            raise OptionError.unknown(f"config [{options.step}]", key, SCHEDULE[options.step])
     return schedule
 
 
@@ -64,31 +79,30 @@ def _detect(options: argparse.Namespace) -> int:
     from medimg.training.detect_centres import train_detector
 
     cubes, chests = _training_data(options)
-    train_detector(cubes, chests, checkpoint=options.work / "detect.pt", **_schedule(options))
+    train_detector(cubes, chests, checkpoint=options.work / "detect.pt", device=options.device, **_schedule(options))
     return 0
 
 
 def _mine(options: argparse.Namespace) -> int:
-    import numpy as np
-
     from medimg.training.mine import mine
 
     cubes, chests = _training_data(options)
-    np.save(options.work / "others.npy", mine(options.work / "detect.pt", cubes, chests))
+    mine(options.work / "detect.pt", cubes, chests).save(options.work / "others.npz")
     return 0
 
 
 def _outline(options: argparse.Namespace) -> int:
-    import numpy as np
-
+    from medimg.training.mine import Places
     from medimg.training.outline_and_rate import train_outline
 
-    cubes, _ = _training_data(options)
-    others = options.work / "others.npy"
+    cubes, chests = _training_data(options)
+    others = options.work / "others.npz"
     train_outline(
         cubes,
         checkpoint=options.work / "outline.pt",
-        others=np.load(others) if others.exists() else None,
+        places=Places.load(others) if others.exists() else None,
+        chests=chests,
+        device=options.device,
         start_from=options.start_from,
         **_schedule(options),
     )
@@ -97,24 +111,24 @@ def _outline(options: argparse.Namespace) -> int:
 
 def _package(options: argparse.Namespace) -> int:
     from medimg.models import load_package
-    from medimg.training import read_chests, read_cubes
+    from medimg.training import read_chests
     from medimg.training.package_model import package_weights
     from medimg.training.patients import write_patients
 
     folder = load_package(options.model).folder
     package_weights(folder, {f"{name}.safetensors": options.work / f"{name}.pt" for name in ("detect", "outline")})
-    cubes = read_cubes(options.data / "lidc_nodules", splits=("train", "val"))
+    cubes = _cubes(options, "train", "val")
     write_patients(folder / "patients.csv", cubes, read_chests(options.data / "whole_chest"))
     return 0
 
 
 def _calibrate(options: argparse.Namespace) -> int:
     from medimg.engine import load_model
-    from medimg.training import read_chests, read_cubes
+    from medimg.training import read_chests
     from medimg.training.calibrate import calibrate, write_lines
 
     model = load_model(options.model)
-    cubes = read_cubes(options.data / "lidc_nodules", splits=("val",))
+    cubes = _cubes(options, "val")
     chests = [chest for chest in read_chests(options.data / "whole_chest") if chest.split == "val"]
     lines = calibrate(model, cubes, chests)
     write_lines(model.package.folder, lines)
@@ -125,12 +139,12 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from medimg.engine import load_model
-    from medimg.training import read_chests, read_cubes
+    from medimg.training import read_chests
     from medimg.training.evaluate import evaluate_chests, evaluate_cubes, evaluate_detection
     from medimg.training.evidence import write_evidence
 
     model = load_model(options.model)
-    cubes = read_cubes(options.data / "lidc_nodules", splits=(options.split,))
+    cubes = _cubes(options, options.split)
     figures = {
         "model": f"{model.card.name} {model.card.version}",
         "whole_scans": evaluate_chests(model, read_chests(options.data / "whole_chest")),

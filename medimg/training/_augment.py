@@ -1,50 +1,87 @@
-"""Change a crop the way scanners and patients differ: turned over, thicker slices, other dose, other offset."""
+"""Change crops the way scanners and patients differ: turned, scaled, thicker slices, other kernel, other dose, other offset."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
+    from torch import Tensor
 
 AIR_HU = -1000.0
+TURN_DEG = 20.0  # about the body's long axis; half of it about the others
+SCALE = 0.08  # a nodule grows or shrinks by this share at most: more would contradict its ratings
+TURNED = 0.6  # share of crops that are turned and scaled; the others keep their voxels, and with them their noise
 
 
-def augment(
-    hu: NDArray[np.int16], maps: list[NDArray[Any]], generator: np.random.Generator
-) -> tuple[NDArray[np.float32], list[NDArray[Any]]]:
-    """Return a crop (slice, row, column) and the maps that belong to it, changed at random.
+def poses(count: int, generator: np.random.Generator) -> NDArray[np.float32]:
+    """Return matrices (n, 3, 3) from a crop's steps (slice, row, column) to those of its source.
 
-    Flips along every axis and an exchange of rows and columns move crop and maps together; the values alone get thicker slices (2
-    to 4 mm, one crop in four), a gain of 5 % and an offset of 25 HU at most, and noise of 5 to 45 HU (one crop in two).
+    Each has flips and an exchange of rows and columns at random, and some a turn and a scale too.
     """
-    crop: NDArray[Any] = hu
-    for axis in range(3):
+    result = np.empty((count, 3, 3), np.float32)
+    for number in range(count):
+        pose = np.diag(generator.choice([-1.0, 1.0], 3))
         if generator.random() < 0.5:
-            crop, maps = np.flip(crop, axis), [np.flip(one, axis) for one in maps]
-    if generator.random() < 0.5:
-        crop, maps = crop.transpose(0, 2, 1), [one.transpose(0, 2, 1) for one in maps]
-    values = crop.astype(np.float32)
-    if generator.random() < 0.25:
-        values = _thicker(values, int(generator.integers(2, 5)))
-    values = (values - AIR_HU) * generator.uniform(0.95, 1.05) + AIR_HU + generator.uniform(-25, 25)
-    if generator.random() < 0.5:
-        values = values + generator.standard_normal(values.shape, dtype=np.float32) * generator.uniform(5, 45)
-    return values.astype(np.float32), maps
+            pose = pose[:, [0, 2, 1]]
+        if generator.random() < TURNED:
+            angles = np.deg2rad(generator.uniform(-TURN_DEG, TURN_DEG, 3) * (1.0, 0.5, 0.5))
+            pose = _turn(angles) @ pose * np.exp(generator.uniform(-SCALE, SCALE))
+        result[number] = pose
+    return result
 
 
-def _thicker(values: NDArray[np.float32], slices: int) -> NDArray[np.float32]:
-    before = slices // 2
-    padded = np.pad(values, ((before, slices - 1 - before), (0, 0), (0, 0)), mode="edge")
-    return np.mean([padded[step : step + len(values)] for step in range(slices)], axis=0)
+def _turn(angles: NDArray[np.float64]) -> NDArray[np.float64]:
+    turn = np.eye(3)
+    for axis, angle in enumerate(angles):
+        one, other = [side for side in range(3) if side != axis]
+        step = np.eye(3)
+        step[[one, other], [one, other]] = np.cos(angle)
+        step[one, other], step[other, one] = -np.sin(angle), np.sin(angle)
+        turn = step @ turn
+    return turn
 
 
-def cut(array: NDArray[Any], start: NDArray[Any], edge: int, *, pad: int) -> NDArray[Any]:
-    """Cut a cube of `edge` voxels at index `start` (from -pad); what lies outside of `array` is its mirror image.
+def pose_crops(blocks: Tensor, matrices: NDArray[np.float32], edge: int) -> Tensor:
+    """Cut the middle `edge` voxels out of blocks (n, channel, slice, row, column), each in its pose; linear in between."""
+    import torch
+    from torch.nn import functional
 
-    A mirror image is plausible anatomy, where a constant would be an edge that a network learns.
+    side = blocks.shape[-1]
+    steps = torch.arange(edge, device=blocks.device, dtype=torch.float32) - edge // 2
+    out = torch.stack(torch.meshgrid(steps, steps, steps, indexing="ij"), dim=-1).reshape(1, -1, 3)
+    source = out @ torch.from_numpy(matrices).to(blocks.device).transpose(1, 2) + side // 2
+    grid = (source.flip(-1) * (2 / (side - 1)) - 1).reshape(-1, edge, edge, edge, 3)  # grid_sample counts column, row, slice
+    return functional.grid_sample(blocks, grid, padding_mode="reflection", align_corners=True)
+
+
+def change_values(hu: Tensor, generator: torch.Generator) -> Tensor:
+    """Change HU (n, 1, slice, row, column) alone.
+
+    Thicker slices (2 to 4 mm, one crop in four), a softer or sharper kernel (two in five), a gain of 5 % and an offset of 25 HU
+    at most, and noise of 5 to 45 HU (one in two, half of it correlated within a slice as a soft kernel's is).
     """
-    padded = np.pad(array, pad, mode="symmetric")
-    return padded[tuple(slice(first + pad, first + pad + edge) for first in start)]
+    import torch
+    from torch.nn import functional
+
+    count, device = len(hu), hu.device
+
+    def draw(low: float, high: float) -> Tensor:
+        return torch.rand(count, 1, 1, 1, 1, generator=generator, device=device) * (high - low) + low
+
+    thick = draw(0, 1)
+    for slices, share in ((2, 0.0), (3, 1 / 12), (4, 2 / 12)):
+        before = slices // 2
+        padded = functional.pad(hu, (0, 0, 0, 0, before, slices - 1 - before), mode="replicate")
+        mean = functional.avg_pool3d(padded, (slices, 1, 1), stride=1)
+        hu = torch.where((thick >= share) & (thick < share + 1 / 12), mean, hu)
+    smooth = functional.avg_pool3d(functional.pad(hu, (1,) * 6, mode="replicate"), 3, stride=1)
+    hu = torch.where(draw(0, 1) < 0.4, hu + (hu - smooth) * draw(-0.8, 0.5), hu)
+    hu = (hu - AIR_HU) * draw(0.95, 1.05) + AIR_HU + draw(-25, 25)
+    noise = torch.randn(hu.shape, generator=generator, device=device)
+    within = functional.avg_pool3d(noise, (1, 3, 3), stride=1, padding=(0, 1, 1)) * 3  # as strong as white noise is
+    noise = torch.where(draw(0, 1) < 0.5, within, noise) * draw(5, 45)
+    return torch.where(draw(0, 1) < 0.5, hu + noise, hu)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from medimg.engine import _windows
+from medimg.training._blocks import IGNORED
 from medimg.values import Grid, Volume
 
 if TYPE_CHECKING:
@@ -33,13 +34,14 @@ def proposals(model: Model, cubes: Cubes, number: int) -> Iterator[tuple[Lesion,
         background=float(volume.array.min()),
     )
     far = ndimage.distance_transform_edt(cubes.mask[number] == 0)
+    nodule = ndimage.distance_transform_edt((cubes.mask[number] == 0) | (cubes.mask[number] == IGNORED))
     apart = round(stage.parameters["apart_mm"])
     found = _windows.peaks(heat, threshold=stage.threshold, apart=apart, most=int(stage.parameters["most"]))
     for place, height in found:
         inner = stage.margin <= min(place) and max(place) < volume.shape[0] - stage.margin
-        if far[place] <= NEAR_MM or (inner and far[place] > AWAY_MM):
+        if nodule[place] <= NEAR_MM or (inner and far[place] > AWAY_MM):
             center = volume.grid.to_mm(place)
-            yield model.lesion_at(volume, tuple(center.tolist()), peak=height), bool(far[place] <= NEAR_MM)
+            yield model.lesion_at(volume, tuple(center.tolist()), peak=height), bool(nodule[place] <= NEAR_MM)
 
 
 def cube_volume(cubes: Cubes, number: int) -> Volume:

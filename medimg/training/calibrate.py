@@ -52,19 +52,34 @@ def fit_line(features: NDArray[np.float64], target: NDArray[np.float64]) -> Line
         gradient = np.append(features.T @ slope, slope.sum()) + 2 * SHRINK * np.append(values[:-1], 0)
         return float(entropy.mean() + SHRINK * (values[:-1] ** 2).sum()), gradient
 
-    best = minimize(loss, np.append(np.ones(features.shape[1]), 0.0), jac=True, method="L-BFGS-B").x
+    count = features.shape[1]
+    bounds = [(0.0, None)] * count + [(None, None)]  # more of what speaks for it never counts against it
+    best = minimize(loss, np.append(np.ones(count), 0.0), jac=True, method="L-BFGS-B", bounds=bounds).x
     return Line(weights=tuple(best[:-1].tolist()), intercept=float(best[-1]))
 
 
-def rating_logits(model: Model, cubes: Cubes) -> NDArray[np.float64]:
-    """Return the network's logits of each nodule, columns as `RATINGS`."""
-    logits = []
+def equal_line(features: NDArray[np.float64], target: NDArray[np.float64]) -> Line:
+    """Fit a line on which every feature has the same say: each counts in its own standard deviations, only their sum is fitted.
+
+    A network is surer of what it learnt by heart than of what it sees for the first time, so that weights fitted on its training
+    data would leave a second opinion nothing to say; on the few validation nodules they would be luck. Equal parts need no fit.
+    """
+    spread = features.std(axis=0)
+    line = fit_line((features / spread).sum(axis=1, keepdims=True), target)
+    return Line(weights=tuple((line.weights[0] / spread).tolist()), intercept=line.intercept)
+
+
+def rated_lesions(model: Model, cubes: Cubes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return per nodule the network's rating logits (columns as `RATINGS`) and ln(diameter / 10 mm) of its outline."""
+    threshold = model.card.stage("outline").threshold
+    logits, sizes = [], []
     for number in range(len(cubes.rows)):
         volume = cube_volume(cubes, number)
-        x, y, z = volume.grid.to_mm(np.round(cubes.centroids[number])).tolist()
-        lesion = model.lesion_at(volume, (x, y, z))
+        center = volume.grid.to_mm(np.round(cubes.centroids[number]))
+        lesion = model.lesion_at(volume, tuple(center.tolist()))
         logits.append([lesion.logits[name] for name in RATINGS])
-    return np.array(logits)
+        sizes.append(np.log(_scores.diameter_mm(lesion, threshold=threshold) / _scores.TEN_MM))
+    return np.array(logits), np.array(sizes)
 
 
 def candidates(model: Model, cubes: Cubes, chests: Iterable[Chest]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -90,8 +105,8 @@ def candidates(model: Model, cubes: Cubes, chests: Iterable[Chest]) -> tuple[NDA
 
 
 def calibrate(model: Model, cubes: Cubes, chests: Iterable[Chest]) -> dict[str, Line]:
-    """Fit every score of the card on validation cubes and chests; `nodule` weighs the detector's peak too."""
-    logits = rating_logits(model, cubes)
+    """Fit every score of the card on validation cubes and chests; `nodule` weighs the detector's peak, `suspicion` the size."""
+    logits, sizes = rated_lesions(model, cubes)
     ratings = soft_ratings(cubes)
     lines = {}
     for line in model.card.stage("classify").scores[1:]:
@@ -99,7 +114,10 @@ def calibrate(model: Model, cubes: Cubes, chests: Iterable[Chest]) -> dict[str, 
         features = logits[:, [column]]
         target = ratings[:, column - 1].astype(float)
         known = ~np.isnan(target)
-        lines[line.name] = fit_line(features[known], target[known])
+        if line.name == "suspicion":
+            lines[line.name] = equal_line(np.column_stack([features, sizes])[known], target[known])
+        else:
+            lines[line.name] = fit_line(features[known], target[known])
     features, hits = candidates(model, cubes, chests)
     lines["nodule"] = fit_line(features, hits.astype(float))
     return lines
@@ -112,6 +130,8 @@ def write_lines(folder: Path, lines: dict[str, Line]) -> None:
         values = {"slope": line.weights[0], "intercept": line.intercept}
         if name == "nodule":
             text = re.sub(r"peak_weight = [-\d.]+", f"peak_weight = {line.weights[1]:.4f}", text)
+        elif len(line.weights) > 1:
+            values["size_weight"] = line.weights[1]
         row = re.search(rf'^.*\{{ name = "{name}", .*$', text, re.MULTILINE)
         if row is None:
             continue

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medimg.models.networks import centre_unet
-from medimg.preprocessing import resample
-from medimg.training._augment import augment, cut
+from medimg.training._augment import change_values, pose_crops, poses
+from medimg.training._blocks import IGNORED, OTHER, OWN, Stack
 from medimg.training._loop import Schedule, train
 from medimg.training.chests import TARGET
+from medimg.training.mine import at_1_mm, chest_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,120 +19,103 @@ if TYPE_CHECKING:
 
     import torch
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from medimg.training.chests import Chest
     from medimg.training.cubes import Cubes
 
 EDGE = 48  # voxels of 1 mm
 PAD = 14  # how far a crop may reach out of its cube, so that nodules lie anywhere in it
-CUBES_A_STEP, CHESTS_A_STEP = 6, 2
-LEAST_SIGMA_MM = 1.6  # of the peak drawn on a nodule's centre
-IGNORED_MM = {
-    "nodule_1_2_readers": 3.0,
-    "small_nodule": 4.0,
-    "non_nodule": 4.0,
-}  # margin around marks that are neither hit nor false
 LUNG_HU = -600
 
 
 class Crops:
     """Draw training crops (HU, outline, peak map, weight) from cubes and whole chests."""
 
-    def __init__(self, cubes: Cubes, chests: Sequence[Chest], *, seed: int) -> None:
+    def __init__(
+        self,
+        cubes: Cubes,
+        chests: Sequence[Chest],
+        *,
+        seed: int,
+        device: str = "cpu",
+        of_cubes: int = 6,
+        of_chests: int = 2,
+    ) -> None:
+        import torch
+
         self.cubes, self.generator = cubes, np.random.default_rng(seed)
+        self.noise = torch.Generator(device).manual_seed(seed)
         self.order: list[int] = []
         diameters, origins, scans = cubes.numbers("diameter_mm"), cubes.origins_mm, [row["series_uid"] for row in cubes.rows]
         places = origins + cubes.centroids
-        self.peaks = [
+        peaks = [
             [(*(places[other] - origins[here]), diameters[other]) for other in range(len(scans)) if scans[other] == scans[here]]
             for here in range(len(scans))
         ]
-        self.chests = [self._chest(chest) for chest in chests]
+        self.stacks = [Stack(cubes.hu, cubes.mask, device=device)]
+        self.stacks[0].draw_heat(peaks)
+        self.of_cubes, self.of_chests = of_cubes, of_chests if chests else 0
+        self.peaks: list[list[tuple[float, ...]]] = []
+        self.lung: list[NDArray[np.int64]] = []
+        for chest in chests:
+            volume = at_1_mm(chest)
+            self.peaks.append(
+                [(*volume.grid.to_index(mark.center_mm), mark.diameter_mm or 0.0) for mark in chest.marks if mark.kind == TARGET]
+            )
+            self.lung.append(np.argwhere(volume.array[::2, ::2, ::2] < LUNG_HU) * 2)
+        if chests:
+            self.stacks.append(chest_stack(chests, device=device))
+            self.stacks[1].draw_heat(self.peaks)
 
-    def _chest(self, chest: Chest) -> dict[str, Any]:
-        volume = resample(chest.volume, spacing_mm=(1.0, 1.0, 1.0))
-        array, grid = volume.array, volume.grid
-        axes = np.ogrid[tuple(slice(size) for size in array.shape)]
-        outline, weight = np.zeros(array.shape, np.uint8), np.ones(array.shape, np.uint8)
-        peaks = []
-        for mark in chest.marks:
-            center = grid.to_index(mark.center_mm)
-            distance = sum((axis - place) ** 2 for axis, place in zip(axes, center, strict=True))
-            if mark.kind == TARGET:
-                peaks.append((*center, mark.diameter_mm))
-                outline[distance < ((mark.diameter_mm or 0) / 2) ** 2] = 1
-            else:
-                weight[distance < ((mark.diameter_mm or 0) / 2 + IGNORED_MM[mark.kind]) ** 2] = 0
-        lung = np.argwhere(array[::2, ::2, ::2] < LUNG_HU) * 2
-        return {"hu": array, "outline": outline, "weight": weight, "peaks": peaks, "lung": lung}
-
-    def of_cube(self) -> tuple[NDArray[Any], ...]:
-        """Draw a crop of the next nodule's cube."""
+    def in_cube(self) -> tuple[int, NDArray[np.int64]]:
+        """Draw the next nodule's cube and the middle of a crop: anywhere, or near the nodule."""
         if not self.order:
             self.order = self.generator.permutation(len(self.cubes.rows)).tolist()
         number = self.order.pop()
         size = self.cubes.hu.shape[1]
-        anywhere = self.generator.random() < 0.7
-        low, high = (-PAD, size + PAD - EDGE) if anywhere else (-6, 8)
-        start = self.generator.integers(low, high + 1, 3)
-        heat = peak_map((size,) * 3, self.peaks[number])
-        parts = (self.cubes.hu[number], (self.cubes.mask[number] > 0).astype(np.uint8), heat)
-        return (*(cut(part, start, EDGE, pad=PAD) for part in parts), np.ones((EDGE,) * 3, np.uint8))
+        low, high = (-PAD, size + PAD - EDGE) if self.generator.random() < 0.7 else (-6, 8)
+        return number, self.generator.integers(low, high + 1, 3) + EDGE // 2
 
-    def of_chest(self) -> tuple[NDArray[Any], ...]:
-        """Draw a crop of a whole chest: mostly anywhere in the lungs, one in seven at a nodule."""
-        chest = self.chests[self.generator.integers(len(self.chests))]
-        near = chest["peaks"] and self.generator.random() < 0.15
-        source = chest["peaks"] if near else chest["lung"]
-        center = np.asarray(source[self.generator.integers(len(source))][:3], float)
-        start = np.clip(
-            (center + self.generator.integers(-18, 19, 3) - EDGE // 2).astype(int), 0, np.array(chest["hu"].shape) - EDGE
-        )
-        box = tuple(slice(first, first + EDGE) for first in start)
-        return chest["hu"][box], chest["outline"][box], peak_map((EDGE,) * 3, chest["peaks"], start=start), chest["weight"][box]
+    def in_chest(self) -> tuple[int, NDArray[np.int64]]:
+        """Draw the middle of a crop of a whole chest: mostly anywhere in the lungs, one in seven at a nodule."""
+        number = int(self.generator.integers(len(self.lung)))
+        near = self.peaks[number] and self.generator.random() < 0.15
+        source = np.array(self.peaks[number]) if near else self.lung[number]
+        center = source[self.generator.integers(len(source))][:3] + self.generator.integers(-18, 19, 3)
+        size = self.stacks[1].sizes[number]
+        return number, np.clip(center.astype(int), EDGE // 2, size - EDGE // 2)
 
-    def batch(self) -> tuple[torch.Tensor, ...]:
-        """Draw one step's crops, augmented, as tensors (n, 1, slice, row, column)."""
+    def batch(self) -> tuple[Tensor, ...]:
+        """Draw one step's crops, changed at random: HU, outline, peak map, weight, each (n, 1, slice, row, column)."""
         import torch
 
-        crops = [self.of_cube() for _ in range(CUBES_A_STEP)]
-        crops += [self.of_chest() for _ in range(CHESTS_A_STEP if self.chests else 0)]
-        drawn = []
-        for hu, *maps in crops:
-            values, changed = augment(hu, list(maps), self.generator)
-            drawn.append((values, *changed))
-        return tuple(
-            torch.from_numpy(np.stack([np.ascontiguousarray(crop[k]) for crop in drawn]))[:, None].float() for k in range(4)
-        )
+        drawn = [[self.in_cube() for _ in range(self.of_cubes)], [self.in_chest() for _ in range(self.of_chests)]]
+        parts = []
+        for stack, places in zip(self.stacks, drawn, strict=False):
+            if places:
+                numbers, centers = zip(*places, strict=True)
+                parts.append(stack.blocks(np.array(numbers), np.stack(centers), EDGE))
+        hu, label, heat = (torch.cat(kind) for kind in zip(*parts, strict=True))
+        inside = (label == OWN) | (label == OTHER)
+        blocks = torch.stack([hu.float(), inside.float(), heat.float(), (label != IGNORED).float()], dim=1)
+        crops = pose_crops(blocks, poses(len(blocks), self.generator), EDGE)
+        return change_values(crops[:, :1], self.noise), crops[:, 1:2], crops[:, 2:3], crops[:, 3:]
 
 
-def peak_map(
-    shape: tuple[int, ...], peaks: Sequence[tuple[float, ...]], *, start: Sequence[float] = (0, 0, 0)
-) -> NDArray[np.float32]:
-    """Draw a Gaussian on every centre (slice, row, column, diameter); its width grows with the nodule."""
-    heat = np.zeros(shape, np.float32)
-    for *center, diameter in peaks:
-        sigma = max(LEAST_SIGMA_MM, diameter / 6)
-        z, y, x = (
-            np.exp(-((np.arange(size) + first - middle) ** 2) / (2 * sigma**2))
-            for size, first, middle in zip(shape, start, center, strict=True)
-        )
-        np.maximum(heat, z[:, None, None] * y[:, None] * x, out=heat)
-    return heat
-
-
-def detector_loss(network: torch.nn.Module, batch: tuple[torch.Tensor, ...]) -> dict[str, torch.Tensor]:
+def detector_loss(network: torch.nn.Module, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
     """Return the loss's parts: quality focal loss of the peak map (Li et al. 2020), cross-entropy and Dice of the outline."""
     import torch
     from torch.nn import functional
 
     hu, outline, heat, weight = batch
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(hu.device.type, torch.bfloat16):
         output = network(hu.to(memory_format=torch.channels_last_3d)).float()
     peak, shape = output[:, :1], output[:, 1:]
     entropy = functional.binary_cross_entropy_with_logits(peak, heat, reduction="none")
     focal = ((peak.sigmoid() - heat).abs() ** 2 * entropy * weight).sum() / (heat * weight).sum().clamp_min(20) * 10
-    entropy = functional.binary_cross_entropy_with_logits(shape, outline, reduction="none", pos_weight=torch.tensor(3.0))
+    more = torch.tensor(3.0, device=hu.device)
+    entropy = functional.binary_cross_entropy_with_logits(shape, outline, reduction="none", pos_weight=more)
     inside = shape.sigmoid()
     overlap = (2 * (inside * outline * weight).sum() + 1) / ((inside * weight).sum() + (outline * weight).sum() + 1)
     return {"peak": focal, "entropy": (entropy * weight).mean() * 5, "dice": 1 - overlap}
@@ -144,7 +128,12 @@ def train_detector(
     checkpoint: Path,
     steps: int = 3000,
     learning_rate: float = 2e-3,
+    weight_decay: float = 1e-3,
+    limit_s: float = float("inf"),
+    cubes_a_step: int = 6,
+    chests_a_step: int = 2,
     seed: int = 0,
+    device: str = "cpu",
     tell: Callable[[str], None] = print,
 ) -> None:
     """Train `centre_unet` on training cubes and chests; `checkpoint` is taken up if it is there."""
@@ -153,6 +142,15 @@ def train_detector(
     network = centre_unet.build()
     last = next(module for module in reversed(list(network.modules())) if getattr(module, "bias", None) is not None)
     torch.nn.init.constant_(last.bias, -4.0)  # type: ignore[arg-type]  # nearly every voxel is no centre
-    crops = Crops(cubes, chests, seed=seed)
-    schedule = Schedule(steps=steps, learning_rate=learning_rate, weight_decay=1e-3, seed=seed, save_every=200)
-    train(network, lambda net: detector_loss(net, crops.batch()), schedule=schedule, checkpoint=checkpoint, tell=tell)
+    crops = Crops(cubes, chests, seed=seed, device=device, of_cubes=cubes_a_step, of_chests=chests_a_step)
+    schedule = Schedule(
+        steps=steps, learning_rate=learning_rate, weight_decay=weight_decay, seed=seed, save_every=200, limit_s=limit_s
+    )
+    train(
+        network,
+        lambda net: detector_loss(net, crops.batch()),
+        schedule=schedule,
+        checkpoint=checkpoint,
+        tell=tell,
+        device=device,
+    )

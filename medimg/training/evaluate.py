@@ -93,7 +93,7 @@ def evaluate_cubes(model: Model, cubes: Cubes, *, shift_mm: float = 0.0, seed: i
         drawn[place] = onto(volume.grid, place, lesion, threshold=outline.threshold)
         dice = 2 * float((drawn & truth).sum()) / max(float(drawn.sum() + truth.sum()), 1.0)
         own = equal_volume_diameter_mm(float(drawn.sum()))
-        rows.append((dice, own, _scores.value(line, lesion)))
+        rows.append((dice, own, _scores.value(line, lesion, threshold=outline.threshold)))
     values, own_mm, suspicion = np.array(rows).T
     patients = np.array([row["patient_id"] for row in cubes.rows])
     diameter, malignant = cubes.numbers("diameter_mm"), cubes.numbers("malignant")

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medimg.models.networks import outline_unet
-from medimg.training._augment import augment, cut
+from medimg.training._augment import change_values, pose_crops, poses
+from medimg.training._blocks import OWN, Stack
 from medimg.training._loop import Schedule, train
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import torch
     from numpy.typing import NDArray
+    from torch import Tensor
 
+    from medimg.training.chests import Chest
     from medimg.training.cubes import Cubes
+    from medimg.training.mine import Places
 
 EDGE = 40  # voxels of 1 mm
-PAD = 14
 FAR_SHIFT_MM, NEAR_SHIFT_MM = 5, 2  # a nodule lies up to this far off the crop's middle, as after a detector
-NODULES_A_STEP, OTHERS_A_STEP = 6, 3
+MINED = 0.8  # share of what is no nodule that a detector took for one; the rest is tissue beside lung
 TISSUE_HU, LUNG_HU = -500, -600
 SCALES = ("texture", "spiculation", "lobulation", "margin", "sphericity", "subtlety")  # of LIDC's readers, 1 to 5 each
 RATINGS = ("nodule", "suspicion", "calcification", *SCALES)  # of the network; those that no score of the card uses teach it
@@ -32,33 +35,50 @@ RATING_WEIGHTS = (1.0, 0.25, 0.3, *(0.15,) * 5)  # of all but "nodule"
 class Crops:
     """Draw training crops (HU, outline, ratings, is a nodule) from cubes; false positives of a detector as what is no nodule.
 
-    `others` are crops of `EDGE` + 4 voxels around false positives, int16; without them places with tissue beside lung are drawn.
+    Without `places` (what `mine` gives, in the cubes and `chests`) places with tissue beside lung are drawn.
     """
 
-    def __init__(self, cubes: Cubes, others: NDArray[np.int16] | None = None, *, seed: int) -> None:
-        self.cubes, self.others, self.generator = cubes, others, np.random.default_rng(seed)
+    def __init__(
+        self,
+        cubes: Cubes,
+        places: Places | None = None,
+        chests: Sequence[Chest] = (),
+        *,
+        seed: int,
+        device: str = "cpu",
+        nodules: int = 6,
+        others: int = 3,
+    ) -> None:
+        import torch
+
+        from medimg.training.mine import chest_stack
+
+        self.cubes, self.generator, self.device = cubes, np.random.default_rng(seed), device
+        self.noise = torch.Generator(device).manual_seed(seed)
+        self.stacks = [Stack(cubes.hu, cubes.mask, device=device)]
+        self.places = [] if places is None else [places.of_cubes, places.of_chests]
+        if places is not None and len(places.of_chests):
+            self.stacks.append(chest_stack(chests, device=device))
+        self.nodules, self.others = nodules, others
         self.order: list[int] = []
         self.centers = np.round(cubes.centroids).astype(int)
         self.ratings = soft_ratings(cubes)
 
-    def nodule(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], float]:
-        """Draw the next nodule, off the middle by up to `FAR_SHIFT_MM`."""
+    def nodule(self) -> tuple[int, NDArray[np.int64]]:
+        """Draw the next nodule and the middle of its crop, off the nodule's by up to `FAR_SHIFT_MM`."""
         if not self.order:
             self.order = self.generator.permutation(len(self.cubes.rows)).tolist()
         number = self.order.pop()
         reach = FAR_SHIFT_MM if self.generator.random() < 0.6 else NEAR_SHIFT_MM
-        start = self.centers[number] + self.generator.integers(-reach, reach + 1, 3) - EDGE // 2
-        start = np.clip(start, 0, self.cubes.hu.shape[1] - EDGE)
-        box = tuple(slice(first, first + EDGE) for first in start)
-        return self.cubes.hu[number][box], (self.cubes.mask[number][box] == 1).astype(np.uint8), self.ratings[number], 1.0
+        return number, self.centers[number] + self.generator.integers(-reach, reach + 1, 3)
 
-    def other(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], float]:
-        """Draw a place that is no nodule."""
-        nothing, unrated = np.zeros((EDGE,) * 3, np.uint8), np.full(len(RATING_WEIGHTS), np.nan, np.float32)
-        if self.others is not None and len(self.others) and self.generator.random() < 0.8:
-            crop = self.others[self.generator.integers(len(self.others))]
-            start = self.generator.integers(0, crop.shape[0] - EDGE + 1, 3)
-            return crop[tuple(slice(first, first + EDGE) for first in start)], nothing, unrated, 0.0
+    def other(self) -> tuple[int, int, NDArray[np.int64]]:
+        """Draw a place that is no nodule: stack, image, and the middle of its crop."""
+        if self.places and self.generator.random() < MINED:
+            choice = int(self.generator.integers(sum(map(len, self.places))))
+            stack = int(choice >= len(self.places[0]))
+            place = self.places[stack][choice - stack * len(self.places[0])]
+            return stack, int(place[0]), place[1:] + self.generator.integers(-2, 3, 3)
         while True:
             number = int(self.generator.integers(len(self.cubes.rows)))
             center = self.generator.integers(6, self.cubes.hu.shape[1] - 6, 3)
@@ -66,24 +86,32 @@ class Crops:
             near = tuple(slice(max(place - 5, 0), place + 6) for place in center)
             around = tuple(slice(max(place - 6, 0), place + 7) for place in center)
             if hu[tuple(center)] > TISSUE_HU and not mask[near].any() and (hu[around] < LUNG_HU).mean() > 0.25:
-                return cut(hu, center - EDGE // 2, EDGE, pad=PAD), nothing, unrated, 0.0
+                return 0, number, center
 
-    def batch(self) -> tuple[torch.Tensor, ...]:
-        """Draw a step's crops, augmented: HU, outline (n, 1, slice, row, column), ratings (n, all but "nodule"), is a nodule."""
+    def batch(self) -> tuple[Tensor, ...]:
+        """Draw a step's crops, changed at random.
+
+        Returns:
+            HU and outline (n, 1, slice, row, column), ratings (n, all but "nodule"), and whether it is a nodule (n,).
+        """
         import torch
 
-        crops = [self.nodule() for _ in range(NODULES_A_STEP)] + [self.other() for _ in range(OTHERS_A_STEP)]
-        values, outlines = [], []
-        for hu, outline, _, _ in crops:
-            changed, (moved,) = augment(hu, [outline], self.generator)
-            values.append(np.ascontiguousarray(changed))
-            outlines.append(np.ascontiguousarray(moved))
-        return (
-            torch.from_numpy(np.stack(values))[:, None],
-            torch.from_numpy(np.stack(outlines))[:, None].float(),
-            torch.from_numpy(np.stack([rating for _, _, rating, _ in crops])),
-            torch.tensor([real for *_, real in crops]),
-        )
+        real = [(0, *self.nodule()) for _ in range(self.nodules)]
+        drawn = real + sorted((self.other() for _ in range(self.others)), key=lambda one: one[0])
+        parts = []
+        for number, stack in enumerate(self.stacks):
+            mine = [(image, center) for where, image, center in drawn if where == number]
+            if mine:
+                images, centers = zip(*mine, strict=True)
+                parts.append(stack.blocks(np.array(images), np.stack(centers), EDGE))
+        hu, label = (torch.cat(kind) for kind in zip(*parts, strict=True))
+        blocks = torch.stack([hu.float(), (label == OWN).float()], dim=1)
+        crops = pose_crops(blocks, poses(len(drawn), self.generator), EDGE)
+        is_real = torch.arange(len(drawn), device=self.device) < self.nodules
+        ratings = np.full((len(drawn), len(RATING_WEIGHTS)), np.nan, np.float32)
+        ratings[: self.nodules] = self.ratings[[image for _, image, _ in real]]
+        outline = crops[:, 1:] * is_real[:, None, None, None, None]
+        return change_values(crops[:, :1], self.noise), outline, torch.from_numpy(ratings).to(self.device), is_real.float()
 
 
 def soft_ratings(cubes: Cubes) -> NDArray[np.float32]:
@@ -97,40 +125,49 @@ def soft_ratings(cubes: Cubes) -> NDArray[np.float32]:
     return np.stack([suspicion, calcification, *others], axis=1).astype(np.float32)
 
 
-def outline_loss(network: torch.nn.Module, batch: tuple[torch.Tensor, ...]) -> dict[str, torch.Tensor]:
+def outline_loss(network: torch.nn.Module, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
     """Return the loss's parts: Dice of the nodules, cross-entropy of outline, nodule or not, and the readers' mean ratings."""
     import torch
     from torch.nn import functional
 
     hu, outline, ratings, real = batch
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(hu.device.type, torch.bfloat16):
         shape, rated = network(hu.to(memory_format=torch.channels_last_3d))
-    shape, rated, dims, is_nodule = shape.float(), rated.float(), (1, 2, 3, 4), real.bool()
+    shape, rated, dims = shape.float(), rated.float(), (1, 2, 3, 4)
     inside = shape.sigmoid()
     dice = 1 - (2 * (inside * outline).sum(dims) + 1) / (inside.sum(dims) + outline.sum(dims) + 1)
     entropy = functional.binary_cross_entropy_with_logits(shape, outline)
     nodule = functional.binary_cross_entropy_with_logits(rated[:, 0], real * 0.98 + 0.01)
     known = ~torch.isnan(ratings)
     each = functional.binary_cross_entropy_with_logits(rated[:, 1:], torch.nan_to_num(ratings), reduction="none")
-    rating = (each * torch.tensor(RATING_WEIGHTS) * known).sum() / is_nodule.sum().clamp_min(1)
-    return {"dice": dice[is_nodule].mean(), "entropy": entropy * 5, "nodule": nodule, "rating": rating}
+    weights = torch.tensor(RATING_WEIGHTS, device=hu.device)
+    count = real.sum().clamp_min(1)
+    rating = (each * weights * known).sum() / count
+    return {"dice": (dice * real).sum() / count, "entropy": entropy * 5, "nodule": nodule, "rating": rating}
 
 
 def train_outline(
     cubes: Cubes,
     *,
     checkpoint: Path,
-    others: NDArray[np.int16] | None = None,
+    places: Places | None = None,
+    chests: Sequence[Chest] = (),
     start_from: Path | None = None,
     steps: int = 2200,
     learning_rate: float = 2e-3,
+    weight_decay: float = 2e-3,
+    limit_s: float = float("inf"),
+    channels: Sequence[int] = (16, 32, 64, 128),
+    nodules_a_step: int = 6,
+    others_a_step: int = 3,
     seed: int = 0,
+    device: str = "cpu",
     tell: Callable[[str], None] = print,
 ) -> None:
     """Train `outline_unet` on training cubes; `checkpoint` is taken up if it is there, `start_from` gives the first weights."""
-    crops = Crops(cubes, others, seed=seed)
-    schedule = Schedule(steps=steps, learning_rate=learning_rate, weight_decay=2e-3, seed=seed)
-    network = outline_unet.build(ratings=RATINGS)
+    crops = Crops(cubes, places, chests, seed=seed, device=device, nodules=nodules_a_step, others=others_a_step)
+    schedule = Schedule(steps=steps, learning_rate=learning_rate, weight_decay=weight_decay, seed=seed, limit_s=limit_s)
+    network = outline_unet.build(channels=channels, ratings=RATINGS)
     train(
         network,
         lambda net: outline_loss(net, crops.batch()),
@@ -138,4 +175,5 @@ def train_outline(
         checkpoint=checkpoint,
         start_from=start_from,
         tell=tell,
+        device=device,
     )

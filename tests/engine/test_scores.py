@@ -13,10 +13,12 @@ from medimg.engine.cubes import cube_grid
 from medimg.models import ScoreLine, Stage
 
 
-def ball(radius):
-    grid = cube_grid((0, 0, 0), edge=40, spacing_mm=1.0)
+def ball(radius, *, spacing_mm=1.0, beside=False):
+    grid = cube_grid((0, 0, 0), edge=40, spacing_mm=spacing_mm)
     place = np.stack(np.indices(grid.shape), axis=-1) - 20
     outline = (np.linalg.norm(place, axis=-1) <= radius).astype(np.float32)
+    if beside:
+        outline[2:6, 2:6, 2:6] = 1
     return Lesion(grid=grid, outline=outline, logits={"nodule": 1.5, "suspicion": -0.5}, peak=0.8)
 
 
@@ -24,9 +26,17 @@ def line(name, **values):
     return ScoreLine(name=name, meaning="", **values)
 
 
-def test_a_score_is_its_logit_on_the_cards_line():
-    value = _scores.value(line("suspicion", slope=2.0, intercept=0.25), ball(8))
-    assert value == pytest.approx(1 / (1 + exp(-(2.0 * -0.5 + 0.25))))
+@pytest.mark.parametrize("spacing_mm", [1.0, 1.8])
+def test_the_diameter_is_that_of_the_ball_in_millimetres(spacing_mm):
+    lesion = ball(8, spacing_mm=spacing_mm, beside=True)
+    assert _scores.diameter_mm(lesion, threshold=0.5) == pytest.approx(16 * spacing_mm, rel=0.03)
+
+
+def test_a_score_weighs_logit_and_size_as_the_card_says():
+    lesion = ball(8)
+    size = log(_scores.diameter_mm(lesion, threshold=0.5) / 10)
+    value = _scores.value(line("suspicion", slope=2.0, size_weight=3.0, intercept=0.25), lesion, threshold=0.5)
+    assert value == pytest.approx(1 / (1 + exp(-(2.0 * -0.5 + 3.0 * size + 0.25))))
 
 
 def test_the_probability_weighs_the_detectors_peak():

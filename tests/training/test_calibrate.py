@@ -43,7 +43,7 @@ def test_lines_are_written_into_the_card(tmp_path):
     before = load_package(folder).card
     lines = {
         "nodule": Line(weights=(0.5, 0.25), intercept=-1.5),
-        "suspicion": Line(weights=(0.75,), intercept=0.125),
+        "suspicion": Line(weights=(0.75, 2.0), intercept=0.125),
     }
     write_lines(folder, lines)
     stage = load_package(folder).card.stage("classify")
@@ -51,5 +51,5 @@ def test_lines_are_written_into_the_card(tmp_path):
     assert (scores["nodule"].slope, scores["nodule"].intercept, stage.parameters["peak_weight"]) == (0.5, -1.5, 0.25)
     assert not scores["nodule"].calibrated
     suspicion = scores["suspicion"]
-    assert (suspicion.slope, suspicion.intercept, suspicion.calibrated) == (0.75, 0.125, True)
+    assert (suspicion.slope, suspicion.size_weight, suspicion.intercept, suspicion.calibrated) == (0.75, 2.0, 0.125, True)
     assert scores["texture"] == {line.name: line for line in before.stage("classify").scores}["texture"]

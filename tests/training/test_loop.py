@@ -10,7 +10,6 @@ import torch
 
 from medimg.models import load_package
 from medimg.models.package import PACKAGED
-from medimg.training._augment import augment, cut
 from medimg.training._loop import Schedule, train
 from medimg.training.package_model import package_weights
 
@@ -66,18 +65,19 @@ def test_packed_weights_are_the_average_and_the_card_knows_their_hash(tmp_path):
         torch.testing.assert_close(read[name], value, rtol=1e-3, atol=1e-4, check_dtype=False)
 
 
-def test_augmentation_moves_the_map_with_the_crop():
-    hu = np.full((16, 16, 16), -800, np.int16)
-    hu[2:5, 3:7, 8:12] = 3000
-    mask = (hu == 3000).astype(np.uint8)
-    for seed in range(20):
-        values, (moved,) = augment(hu, [mask], np.random.default_rng(seed))
-        assert values.dtype == np.float32
-        assert values[moved == 1].mean() > values[moved == 0].mean() + 1500
+def test_a_run_with_a_time_limit_ends_at_its_lowest_rate(tmp_path):
+    network, loss = problem()
+    schedule = Schedule(steps=10**9, learning_rate=1e-2, weight_decay=0.0, limit_s=0.5)
+    train(network, loss, schedule=schedule, checkpoint=tmp_path / "a.pt", tell=lambda line: None)
+    state = torch.load(tmp_path / "a.pt", weights_only=True)
+    assert 0.5 <= state["spent_s"] < 20
+    assert state["optimizer"]["param_groups"][0]["lr"] < 2e-3
 
 
-def test_a_cut_beyond_the_edge_is_the_mirror_image():
-    array = np.arange(10**3).reshape(10, 10, 10)
-    corner = cut(array, np.array([-2, 0, 0]), 6, pad=4)
-    np.testing.assert_array_equal(corner[:2], array[1::-1, :6, :6])
-    np.testing.assert_array_equal(corner[2:], array[:4, :6, :6])
+def test_the_rate_rises_to_its_peak_and_falls_to_nothing():
+    schedule = Schedule(steps=100, learning_rate=1.0, weight_decay=0.0)
+    rates = [schedule.rate(share) for share in np.linspace(0, 1, 101)]
+    assert max(rates) == pytest.approx(1.0)
+    assert np.argmax(rates) == 10
+    assert rates[0] < 0.05
+    assert rates[-1] < 1e-3

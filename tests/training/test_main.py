@@ -20,9 +20,8 @@ def options(step, config):
 @pytest.mark.parametrize(("step", "function"), [("detect", train_detector), ("outline", train_outline)])
 def test_the_configuration_of_the_repository_names_keywords(root, step, function):
     schedule = _schedule(options(step, root / "configs" / "training.toml"))
-    assert set(schedule) == set(SCHEDULE)
-    keywords = inspect.signature(function).parameters
-    assert all(schedule[name] == keywords[name].default for name in SCHEDULE)
+    assert set(schedule) <= set(SCHEDULE[step])
+    assert set(SCHEDULE[step]) <= set(inspect.signature(function).parameters)
 
 
 def test_without_one_the_defaults_stand():
