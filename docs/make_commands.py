@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     import argparse
 
 PAGE = Path(__file__).parent / "commands.md"
-FUNCTIONS = {"infer": "medimg.infer", "inspect": "medimg.inspect"}  # the public function behind a command
+FUNCTIONS = {
+    "convert": "medimg.convert",
+    "infer": "medimg.infer",
+    "inspect": "medimg.inspect",
+}  # the public function behind a command
 HEAD = """# Commands
 
 <!-- made by docs/make_commands.py from the parsers; change those, and run it again -->
@@ -36,6 +40,16 @@ TAIL = """
   `files`) and `models` (each `name`, `fits`, `reason`).
 - A grid has `shape` and `spacing_mm` (slice, row, column), `origin_mm` and `affine` (LPS millimetres), `axis_codes`, `straight`.
 - An item of `skipped` has `what` and `reason`.
+
+## What `medimg convert` writes, and `--json` prints
+
+Beside `NAME.nii.gz` (`.nii`, `.nrrd`) lies `NAME.json`. It has the header's words under the names that BIDS gives them (times in
+seconds, lengths in millimetres), and under `medimg` the `name`, `reader`, `files`, `grid`, `verdict` and `hazards` as above,
+`unit` ("HU", "" where the file says nothing), `inverted` (MONOCHROME1), and `unmeasured_slices`: places of the grid, counted from
+0, at which nothing was measured and the nearest slice stands. It names nobody unless `--identify` is given; free text, dates and
+UIDs are left out with the name.
+
+`--json` prints `{"schema": "medimg.conversion/1", "files": [...], "series": [...], "skipped": [...]}`.
 
 What `medimg infer --json` prints is on the page [findings](findings.md).
 """

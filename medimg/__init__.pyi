@@ -23,5 +23,6 @@ from .preprocessing import resample as resample
 from .preprocessing import window as window
 from .readers import read as read
 from .readers import read_all as read_all
+from .runs import convert as convert
 from .runs import infer as infer
 from .runs import inspect as inspect

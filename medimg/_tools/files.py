@@ -14,7 +14,7 @@ from medimg.errors import WriteError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REMEDY = "Free some space or give another --output folder that you may write to"
+REMEDY = "Free some space or give another output folder that you may write to"
 
 
 @contextmanager

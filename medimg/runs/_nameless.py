@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from medimg.values import Series, Skipped, Study, StudyResult
+    from medimg.values import Hazard, Series, Skipped, Study, StudyResult
 
 
 def nameless(result: StudyResult, study: Study) -> StudyResult:
@@ -18,12 +18,22 @@ def nameless(result: StudyResult, study: Study) -> StudyResult:
     The terminal, `--json` and `medimg inspect` do name files, to the one who gave them.
     """
     names = _numbered((result.series, *study.series))
-    hazards = tuple(
-        replace(hazard, sentence=_without(hazard.sentence, names), files=tuple(_without(file, names) for file in hazard.files))
-        for hazard in result.series.hazards
-    )
+    hazards = _nameless_hazards(result.series, names)
     others = tuple(_nameless_item(item, names) for item in result.other_series)
     return replace(result, series=replace(result.series, hazards=hazards), other_series=others)
+
+
+def nameless_series(series: Series) -> Series:
+    """Return a series whose hazards name files by their number only."""
+    names = _numbered((series,))
+    return replace(series, hazards=_nameless_hazards(series, names))
+
+
+def _nameless_hazards(series: Series, names: dict[str, str]) -> tuple[Hazard, ...]:
+    return tuple(
+        replace(hazard, sentence=_without(hazard.sentence, names), files=tuple(_without(file, names) for file in hazard.files))
+        for hazard in series.hazards
+    )
 
 
 def _numbered(series: Iterable[Series]) -> dict[str, str]:

@@ -104,7 +104,7 @@ def test_an_unknown_value_is_answered_with_the_nearest(refused, scan, option, va
 def test_a_read_only_output_is_refused_before_any_work(scan, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("os.access", lambda *_: False)  # permissions do not bind the administrator, who may run the tests
     assert main(["infer", str(scan), "--modality", "CT", "--output", str(tmp_path / "results")]) == 6
-    assert "may not be written. Free some space or give another --output" in capsys.readouterr().err
+    assert "may not be written. Free some space or give another output folder" in capsys.readouterr().err
     assert not (tmp_path / "results").exists()
 
 

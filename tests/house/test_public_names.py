@@ -10,14 +10,14 @@ import pytest
 PUBLIC = {
     "medimg": {
         "bridges", "errors", "measures", "models", "preprocessing", "readers", "reports", "runs", "saliency", "values", "writers",
-        "read", "read_all", "load_model", "infer", "inspect",
+        "read", "read_all", "load_model", "convert", "infer", "inspect",
         "body", "clip", "crop", "denoise", "gaussian", "lungs", "orient", "resample", "window",
     },
     "medimg.values": {
         "Code", "Finding", "Grid", "Hazard", "Heatmap", "Mask", "Measures", "Prediction", "Provenance", "RunResult", "Score",
         "Series", "Skipped", "SourceSlice", "Study", "StudyResult", "Verdict", "Volume",
     },
-    "medimg.runs": {"Inspection", "infer", "inspect"},
+    "medimg.runs": {"Conversion", "Inspection", "convert", "infer", "inspect"},
     "medimg.cli": {"main", "parser_of"},
 }  # fmt: skip
 

@@ -9,9 +9,9 @@ import pytest
 
 from medimg.models import load_package
 from medimg.models.package import PACKAGED
-from medimg.training.calibrate import Line, fit_line, write_lines
+from medimg.training.calibrate import Line, equal_line, fit_line, write_lines
 
-TRUTH = Line(weights=(1.4, -0.6), intercept=0.3)
+TRUTH = Line(weights=(1.4, 0.6), intercept=0.3)
 
 
 @pytest.fixture
@@ -36,6 +36,20 @@ def test_it_is_the_line_of_another_program(rated):
     other = LogisticRegression(C=np.inf).fit(both, np.repeat([1, 0], len(features)), sample_weight=weight)
     line = fit_line(features, share)
     np.testing.assert_allclose(line.weights, other.coef_[0], atol=0.05)  # ours is shrunk by a trace
+
+
+def test_what_speaks_for_a_nodule_never_counts_against_it(rated):
+    features, share, _ = rated
+    line = fit_line(np.column_stack([features[:, 0], -features[:, 1]]), share)
+    assert line.weights[0] > 1
+    assert line.weights[1] == 0
+
+
+def test_equal_parts_weigh_features_by_their_spread(rated):
+    features, share, _ = rated
+    line = equal_line(features * (1, 10), share)
+    assert line.weights[0] == pytest.approx(10 * line.weights[1], rel=0.1)
+    assert abs(line(features * (1, 10)).mean() - share.mean()) < 0.01
 
 
 def test_lines_are_written_into_the_card(tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -90,3 +92,29 @@ def test_a_folder_that_is_not_there_is_a_sentence(tmp_path):
     mask = Mask(array=np.zeros((2, 2, 2), dtype=np.uint8), grid=grid_of(shape=(2, 2, 2)))
     with pytest.raises(WriteError, match=r"x\.nii\.gz could not be written"):
         write_nifti(mask, tmp_path / "none" / "x.nii.gz")
+
+
+@pytest.mark.parametrize("engine", ["isal", "zlib"])
+@pytest.mark.parametrize("planes", [1, 40])
+def test_a_packed_file_is_one_member_that_every_reader_inflates(tmp_path, monkeypatch, engine, planes):
+    from medimg.writers import _pack
+
+    if engine == "zlib":
+        monkeypatch.setitem(sys.modules, "isal", None)
+    array = np.random.default_rng(0).integers(-1000, 3000, (planes, 300, 400)).astype(np.int16)
+    with (tmp_path / "a.gz").open("wb") as raw, _pack.packed(raw) as stream:
+        stream.write(b"head")
+        _pack.write_planes(stream, [array])
+    packed = (tmp_path / "a.gz").read_bytes()
+    engine = zlib.decompressobj(31)
+    inflated = engine.decompress(packed)
+    assert inflated == b"head" + array.tobytes() == gzip.decompress(packed)
+    assert engine.eof
+    assert engine.unused_data == b""
+
+
+def test_the_same_voxels_give_the_same_bytes_whatever_the_threads_do(tmp_path):
+    grid = Grid.straight((30, 300, 400), spacing_mm=(1, 1, 1))
+    volume = Volume(array=np.random.default_rng(0).integers(-1000, 3000, grid.shape).astype(np.int16), grid=grid)
+    first, again = (write_nifti(volume, tmp_path / name).read_bytes() for name in ("a.nii.gz", "b.nii.gz"))
+    assert first == again
