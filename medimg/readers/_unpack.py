@@ -100,7 +100,7 @@ def _bzip2_pieces(file: Any, piece_bytes: int) -> Iterator[bytes]:
         yield engine.decompress(packed, piece_bytes)
 
 
-def _inflater() -> tuple[Any, type[Exception]]:
+def _inflater() -> tuple[Any, Any]:
     """Return the maker of inflating engines and its error: Intel's, where the package is there, takes half the time of zlib."""
     try:
         from isal import isal_zlib

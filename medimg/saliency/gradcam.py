@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from medimg.engine._lesions import FLIPS
 from medimg.engine.cubes import cube_grid, sample
 from medimg.errors import ModelError, OptionError
 from medimg.values import Heatmap
@@ -21,7 +22,8 @@ def explain(
     """Return the Grad-CAM of the score `target` of `finding`, on the cube that the classifier looked at.
 
     Each channel of the card's `saliency_layer` is weighted by the mean gradient of the score's logit and summed; negative sums
-    are no evidence for the score and become 0; the strongest voxel is 1. If no voxel speaks for the score, all are 0.
+    are no evidence for the score and become 0. The map is the mean over the flips of the cube that the score is the mean of,
+    which also evens out the coarse steps of the layer; the strongest voxel is 1. If no voxel speaks for the score, all are 0.
 
     Raises:
         OptionError: the model gives no score of that name.
@@ -48,24 +50,22 @@ def explain(
         frame_of_reference=volume.grid.frame_of_reference,
     )
     cube = torch.from_numpy(sample(volume, grid))[None, None].to(model.device)
-    kept: list[Any] = []
-    hook = layer.register_forward_hook(lambda module, given, features: kept.append(features))
-    try:
-        with torch.enable_grad():
-            cube.requires_grad_()  # weights may be frozen; the graph then starts at the cube
-            _, rating = network(cube)
-            features = kept[0]
-            (gradient,) = torch.autograd.grad(rating[0, ratings.index(target)], features)
-    finally:
-        hook.remove()
-    weights = gradient.mean(dim=(2, 3, 4), keepdim=True)
-    evidence = (weights * features).sum(dim=1, keepdim=True).detach().clamp_min(0)
-    full = (
-        torch.nn.functional.interpolate(evidence, size=grid.shape, mode="trilinear", align_corners=False)[0, 0]
-        .float()
-        .cpu()
-        .numpy()
-    )
+    maps = []
+    for axes in FLIPS:
+        kept: list[Any] = []
+        hook = layer.register_forward_hook(lambda module, given, features, kept=kept: kept.append(features))
+        try:
+            with torch.enable_grad():
+                given = torch.flip(cube, axes).requires_grad_()  # weights may be frozen; the graph then starts at the cube
+                _, rating = network(given)
+                (gradient,) = torch.autograd.grad(rating[0, ratings.index(target)], kept[0])
+        finally:
+            hook.remove()
+        weights = gradient.mean(dim=(2, 3, 4), keepdim=True)
+        evidence = (weights * kept[0]).sum(dim=1, keepdim=True).detach().clamp_min(0)
+        part = torch.nn.functional.interpolate(evidence, size=grid.shape, mode="trilinear", align_corners=False)
+        maps.append(torch.flip(part, axes))
+    full = torch.stack(maps).mean(dim=0)[0, 0].float().cpu().numpy()
     strongest = float(full.max())
     array = (full / strongest if strongest > 0 else np.zeros_like(full)).astype(np.float32)
     return Heatmap(array=array, grid=grid, finding_id=finding.id, target=target, method="gradcam")
