@@ -75,6 +75,8 @@ def convert(scan: str | Path, output: str | Path, *, series: str | None = None, 
         choices = "; ".join(item.describe() for item in chosen)
         raise ManyVolumesError(f"{shown} holds {len(chosen)} volumes. Name one with series=, or give a folder: {choices}.")
     left = [Skipped(what=item.name, reason=refusal(item)) for item in everything if not item.is_readable and series is None]
+    if any(output.absolute() == file.absolute() for item in everything for file in item.files):
+        raise OptionError("output", output.name, "another name: that file is the scan itself")
     _make_folder(output.parent if ending else output)
     files: list[Path] = []
     read: list[Series] = []

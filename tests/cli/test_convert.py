@@ -120,3 +120,12 @@ def test_a_series_that_cannot_be_trusted_is_left_out_and_named(two, tmp_path, ca
     out = capsys.readouterr().out
     assert "skipped (" in out
     assert len(list((tmp_path / "out").glob("*.nii.gz"))) == 2
+
+
+def test_the_scan_itself_is_never_written_over(tmp_path):
+    ct_series(tmp_path / "scan")
+    convert(tmp_path / "scan", tmp_path / "out.nii.gz")
+    before = (tmp_path / "out.nii.gz").read_bytes()
+    with pytest.raises(OptionError, match="the scan itself"):
+        convert(tmp_path / "out.nii.gz", tmp_path / "out.nii.gz")
+    assert (tmp_path / "out.nii.gz").read_bytes() == before

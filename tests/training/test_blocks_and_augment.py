@@ -8,8 +8,9 @@ import torch
 from medimg.training._augment import change_values, pose_crops, poses
 from medimg.training._blocks import SLACK, Stack, peak_map
 from medimg.training.detect_centres import Crops as DetectorCrops
+from medimg.training.detect_centres import train_detector
 from medimg.training.mine import Places
-from medimg.training.outline_and_rate import EDGE, RATINGS, Crops
+from medimg.training.outline_and_rate import EDGE, RATINGS, Crops, train_outline
 
 
 def stack(size=30):
@@ -88,3 +89,13 @@ def test_the_detectors_peak_lies_in_the_nodule(small_cubes):
     assert peaks.any()
     assert (outline[peaks] * (heat[peaks] > 0.9)).amax((1, 2, 3, 4)).min() > 0.5
     assert weight.min() > 0.999
+
+
+def test_a_step_of_each_network_leaves_a_checkpoint_of_finite_weights(small_cubes, tmp_path):
+    some = {"steps": 25, "limit_s": 1e-3, "tell": lambda line: None}
+    train_outline(small_cubes, checkpoint=tmp_path / "outline.pt", nodules_a_step=2, others_a_step=0, **some)
+    train_detector(small_cubes, [], checkpoint=tmp_path / "detect.pt", cubes_a_step=2, **some)
+    for name in ("outline", "detect"):
+        state = torch.load(tmp_path / f"{name}.pt", weights_only=True)
+        assert state["step"] == 1
+        assert all(value.isfinite().all() for value in state["average"].values())
