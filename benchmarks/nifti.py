@@ -15,19 +15,19 @@ def main() -> None:
     import SimpleITK as sitk
 
     import medimg
-    from medimg.values import Grid, Volume
+    from medimg.values import Grid, Mask, Volume
 
     SCRATCH.mkdir(parents=True, exist_ok=True)
     for name, array in (("CT", ct()), ("labels", labels())):
         grid = Grid.straight(array.shape, spacing_mm=SPACING_MM)
-        volume = Volume(array=array, grid=grid)
+        image = Volume(array=array, grid=grid) if name == "CT" else Mask(array=array, grid=grid)
         theirs, ours = SCRATCH / f"{name}-nibabel.nii.gz", SCRATCH / f"{name}-medimg.nii.gz"
 
         def by_nibabel(array: np.ndarray = array, path: object = theirs) -> None:
             nibabel.save(nibabel.Nifti1Image(array.transpose(2, 1, 0), np.diag([*SPACING_MM[::-1], 1])), path)
 
-        def by_medimg(volume: Volume = volume, path: object = ours) -> None:
-            medimg.writers.write_nifti(volume, path)
+        def by_medimg(image: Volume | Mask = image, path: object = ours) -> None:
+            medimg.writers.write_nifti(image, path)
 
         cases = {"medimg write_nifti": by_medimg, "nibabel.save": by_nibabel}
         compare(f"Write {name}", "medimg write_nifti", cases, reach=REACH["write", name])

@@ -168,17 +168,17 @@ def read(series: Series, parse: Callable[[Path], Block]) -> tuple[Volume, Series
 
 def _voxels(block: Block, number: int) -> NDArray[Any]:
     shape = block.shape[1:]
-    array = np.empty(shape, block.kind)
-    view = memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
-    skip = number * array.nbytes
+    small = block.packing and block.kind.itemsize == 1 and block.slope == 1 and block.intercept == 0
+    array = np.empty(shape, np.int16 if small else block.kind)
+    skip = number * array.size * block.kind.itemsize
     with block.path.open("rb", buffering=0) as file:
         if not block.packing:
-            _read_raw(file.fileno(), view, block.offset + skip)
+            _read_raw(file.fileno(), memoryview(array.reshape(-1).view(np.uint8)), block.offset + skip)  # type: ignore[arg-type]
         elif block.packing == "gzip-all":  # the whole file is gzip, header and all (.nii.gz)
-            unpack(file, "gzip", view, block.offset + skip)
+            unpack(file, "gzip", array, block.kind, block.offset + skip)
         else:
             file.seek(block.offset)
-            unpack(file, block.packing, view, skip)
+            unpack(file, block.packing, array, block.kind, skip)
     return array
 
 
@@ -195,7 +195,10 @@ def _scaled(array: NDArray[Any], block: Block) -> tuple[NDArray[Any], int]:
     """Return int16 where that is exact, else float32, and how many voxels held no finite number (they get the lowest value)."""
     plain = block.slope == 1 and block.intercept == int(block.intercept)
     if array.dtype.kind in "iu" and plain:
-        low, high, add = int(array.min()), int(array.max()), int(block.intercept)
+        add = int(block.intercept)
+        if array.dtype == np.int16 and not add:
+            return array, 0
+        low, high = int(array.min()), int(array.max())
         if low + add >= -32768 and high + add <= 32767:
             small = array if array.dtype == np.int16 else array.astype(np.int16)
             if add:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from medimg.readers import _dicom_tags as tag
-from medimg.readers._dicom_header import decimals
+from medimg.readers._dicom_header import decimals, plain_text
 from medimg.readers._dicom_objects import FUNCTIONAL_GROUP_CLASSES, PROJECTIONS, modality_of, not_a_scan
 
 if TYPE_CHECKING:
@@ -109,34 +109,39 @@ class Frame:
 
 def frames_of(header: Header) -> list[Frame] | str:
     """Return the frames of a file, or what it is if it is no scan."""
-    sop_class = header.text(tag.SOP_CLASS)
-    modality = code_string(header.text(tag.MODALITY)) or modality_of(sop_class)
-    what = not_a_scan(sop_class, modality)
+    tags = header.tags
+    sop_class, modality, image_type, what = _object(*map(tags.get, (tag.SOP_CLASS, tag.MODALITY, tag.IMAGE_TYPE)))
     if what:
         return what
     if header.pixel_offset is None:
         if sop_class or modality:
             return "a DICOM object without pixels"
         return "DICOM without an image in it"
-    if "LOCALIZER" in header.text(tag.IMAGE_TYPE).split("\\")[2:]:
+    if "LOCALIZER" in image_type[2:]:
         return "a localizer (scout), for planning only"
-    count = header.first_number(tag.FRAMES)
-    several = (count is not None and count != 1) or (tag.FRAMES in header.tags and count is None)
-    if tag.PER_FRAME_GROUPS in header.tags or sop_class in FUNCTIONAL_GROUP_CLASSES:
+    if tag.PER_FRAME_GROUPS in tags or sop_class in FUNCTIONAL_GROUP_CLASSES:
         from medimg.readers._dicom_multiframe import frames_of_groups
 
         return frames_of_groups(header, modality)
     frame = Frame(header, modality=modality)
-    if "MOSAIC" in header.text(tag.IMAGE_TYPE).split("\\"):
+    if "MOSAIC" in image_type:
         frame.trouble = ("mosaic", "is a mosaic: many slices drawn in one picture, whose places are not in standard attributes")
         return [frame]
-    if several:
+    if tag.FRAMES in tags and header.first_number(tag.FRAMES) != 1:
         frame.trouble = ("multi-frame", "holds several frames without saying where each lies")
         return [frame]
     fill_place(frame)
     fill_values(frame)
     frame.trouble = frame.trouble or pixel_trouble(header, 1)
     return [frame]
+
+
+@lru_cache(maxsize=256)
+def _object(sop_class: bytes | None, modality: bytes | None, image_type: bytes | None) -> tuple[str, str, list[str], str]:
+    """Return SOP class, modality and the values of the image type as text, and what the object is if it is no scan."""
+    uid, told, kinds = (plain_text(raw or b"") for raw in (sop_class, modality, image_type))
+    known = code_string(told) or modality_of(uid)
+    return uid, known, kinds.split("\\"), not_a_scan(uid, known)
 
 
 def fill_place(frame: Frame) -> None:
@@ -260,8 +265,11 @@ def printable_syntax(syntax: str) -> str:
 
 
 FRAGMENTS_LIMIT = 1_000_000
+EMPTY_LIMIT = 1000  # fragments without a byte
+FRAGMENTS_READ = 4096  # bytes read at once: fragments are longer, so more would be read in vain
 
 
+@lru_cache(maxsize=2)
 def fragments(header: Header) -> list[tuple[int, int]]:
     """Return (offset, length) of each fragment of compressed pixels, the offset table first.
 
@@ -271,15 +279,17 @@ def fragments(header: Header) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     handle = os.open(header.path, os.O_RDONLY)
     try:
-        at = header.pixel_offset or 0
+        at, empty, start, piece = header.pixel_offset or 0, 0, 0, b""
         while at + 8 <= header.size:
-            piece = os.pread(handle, 8, at)
-            if len(piece) < 8:
-                break
-            group_element, length = struct.unpack("<II", piece)
+            if not start <= at <= start + len(piece) - 8:
+                start, piece = at, os.pread(handle, FRAGMENTS_READ, at)
+                if len(piece) < 8:
+                    break
+            group_element, length = struct.unpack_from("<II", piece, at - start)
             if group_element == 0xE0DDFFFE:
                 return found
-            if group_element != 0xE000FFFE or len(found) > FRAGMENTS_LIMIT:
+            empty += not length
+            if group_element != 0xE000FFFE or len(found) > FRAGMENTS_LIMIT or empty > EMPTY_LIMIT:
                 raise ValueError("has compressed pixels that are not a row of fragments")
             found.append((at + 8, length))
             at += 8 + length

@@ -19,26 +19,33 @@ if TYPE_CHECKING:
     Unpack = Callable[[bytes, int], tuple[Any, ...]]
 
 HEADER_LIMIT = 256 << 20  # bytes of header; enhanced objects of 10,000 frames have some 20 MiB
+ELEMENTS_LIMIT = 100_000  # of a data set; images have some 300, with private ones some thousands
 STEPS_LIMIT = 3_000_000  # elements looked at within sequences of undefined length; a few seconds
 NESTING_LIMIT = 32  # sequences within sequences; real objects have under 10
-INFLATED_LIMIT = 1 << 29  # bytes a deflated file may become
+INFLATED_LIMIT = 1 << 28  # bytes a deflated file may become; they are held in memory
+INFLATED_PIECE = 1 << 20
 LONG_FORM = frozenset((b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b"UN", b"UR", b"UT", b"SV", b"UV"))
 SHORT_FORM = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
 UNDEFINED = 0xFFFFFFFF
+END = 1 << 32  # above every tag
+HERE = Path(".")
 PIXEL_TAGS = (tag.PIXELS, tag.FLOAT_PIXELS, tag.DOUBLE_PIXELS)
+NUMBER_BYTES = 64  # of one number as text; the standard allows 16
+ELEMENTS_KNOWN = 16384  # files of one maker share some 200 elements, of a few lengths each
 REMEMBERED = 8192  # headers that are remembered, some 3 kB each: what was scanned is usually read next
-_LITTLE = (struct.Struct("<HH2sH").unpack_from, struct.Struct("<I").unpack_from)
-_BIG = (struct.Struct(">HH2sH").unpack_from, struct.Struct(">I").unpack_from)
+LITTLE = (struct.Struct("<HH2sH").unpack_from, struct.Struct("<I").unpack_from)
+BIG = (struct.Struct(">HH2sH").unpack_from, struct.Struct(">I").unpack_from)
 
 
 _remembered: dict[str, tuple[tuple[int, ...], Header]] = {}
+_elements: dict[bytes, tuple[int, bool, int]] = {}  # how a short element begins: its tag, whether it is wanted, its length
 
 
 class NotDicomError(Exception):
     """The bytes are no DICOM, or too damaged to be walked; the message says how."""
 
 
-class _NeedMoreError(Exception):
+class NeedMoreError(Exception):
     """The bytes at hand end before the pixel data; the file is needed up to `upto` at least."""
 
     def __init__(self, upto: int) -> None:
@@ -62,13 +69,13 @@ class Header:
         self.pixel_length = 0
         self.pixel_tag = 0
         self.size = 0
-        self.file = Path(".")
+        self.file = HERE
         self.content: bytes | None = None
 
     def text(self, key: int) -> str:
         """Return a text attribute, "" if it is absent; only for attributes without patient data."""
         raw = self.tags.get(key)
-        return _text(raw) if raw else ""
+        return plain_text(raw) if raw else ""
 
     def integer(self, key: int) -> int | None:
         """Return an unsigned short, None if it is absent or has another size."""
@@ -90,23 +97,23 @@ class Header:
     def first_number(self, key: int) -> float | None:
         """Return the first value of an integer or decimal string, None if there is none."""
         raw = self.tags.get(key)
-        values = decimals(raw.split(b"\\")[0], 1) if raw else None
+        values = decimals(raw.partition(b"\\")[0], 1) if raw else None
         return values[0] if values else None
 
 
 @lru_cache(maxsize=1024)
-def _text(raw: bytes) -> str:
+def plain_text(raw: bytes) -> str:
+    """Return a text attribute without its padding; only for attributes without patient data."""
     return raw.rstrip(b"\0 ").lstrip(b" ").decode("ascii", "replace")
 
 
 @lru_cache(maxsize=1024)
 def decimals(raw: bytes, count: int) -> tuple[float, ...] | None:
     """Parse a decimal string: exactly `count` finite numbers, a comma or a letter is no number."""
-    parts = raw.split(b"\\")
-    if len(parts) != count or b"_" in raw or len(raw) > 64 * count:
+    if len(raw) > NUMBER_BYTES * count or b"_" in raw or raw.count(b"\\") != count - 1:
         return None
     try:
-        values = tuple(map(float, (part.rstrip(b"\0") for part in parts)))
+        values = tuple(map(float, (raw.replace(b"\0", b" ") if b"\0" in raw else raw).split(b"\\")))
     except ValueError:
         return None
     return values if all(map(math.isfinite, values)) else None
@@ -150,7 +157,7 @@ def read_header(path: str | Path) -> Header:
             try:
                 header = _walk_file(name, head, size)
                 break
-            except _NeedMoreError as more:
+            except NeedMoreError as more:
                 if more.upto > size or len(head) >= size:
                     raise NotDicomError("it ends in the middle of its header") from None
                 if more.upto > HEADER_LIMIT or len(head) >= HEADER_LIMIT:
@@ -176,7 +183,7 @@ def _walk_file(path: str, head: bytes, size: int) -> Header:
     else:
         syntax, start = "", 0
     if start + 8 > len(head):
-        raise _NeedMoreError(start + 8) if len(head) < size else NotDicomError("it holds no data set")
+        raise NeedMoreError(start + 8) if len(head) < size else NotDicomError("it holds no data set")
     if syntax == tag.DEFLATED_LITTLE:
         header = Header(path, syntax)
         header.content = head = _inflate(path, start)
@@ -208,51 +215,72 @@ def _meta(head: bytes, pos: int) -> tuple[str, int]:
 
 def _walk(head: bytes, pos: int, whole: bool, explicit: bool, header: Header) -> None:
     """Walk the elements of the data set up to the pixel data; fill `header`."""
-    short, long = _BIG if header.big else _LITTLE
-    tags, size, long_form, wanted, sequences = header.tags, len(head), LONG_FORM, tag.WANTED, tag.SEQUENCES
-    last = 0
+    short, long = BIG if header.big else LITTLE
+    tags, size, known = header.tags, len(head), _elements if explicit and not header.big else {}
+    last = slow = 0
     while True:
-        if pos + 12 > size:
-            if whole and pos == size:
-                return
-            if not whole or pos + 8 > size:
-                raise _NeedMoreError(pos + 12)
-        group, element, kind, length = short(head, pos)
-        key = group << 16 | element
-        if not explicit:
-            length = long(head, pos + 4)[0]
-            pos += 8
-        elif kind in long_form:
-            if pos + 12 > size:
-                raise _NeedMoreError(pos + 12)
-            length = long(head, pos + 8)[0]
-            pos += 12
-        else:
-            pos += 8
+        element = known.get(head[pos : pos + 8])
+        if element is not None:  # a short element of this length that was met before: most are
+            key, is_wanted, length = element
+            if key <= last:
+                break
+            last = key
+            start = pos + 8
+            pos = start + length
+            if is_wanted:
+                if pos > size:
+                    raise NeedMoreError(pos)
+                tags[key] = head[start:pos]
+            continue
+        end = size if whole else -1
+        key, start, length, kind = element_at(head, pos, end, explicit, short, long)
+        if key <= last:
+            break
+        slow += 1
+        if slow > ELEMENTS_LIMIT:
+            raise NotDicomError(f"its header has more than {ELEMENTS_LIMIT} elements")
         if key >= tag.FLOAT_PIXELS:
             if key in PIXEL_TAGS:
-                header.pixel_offset, header.pixel_length, header.pixel_tag = pos, length, key
+                header.pixel_offset, header.pixel_length, header.pixel_tag = start, length, key
+            if key in PIXEL_TAGS or key > tag.PIXELS:
                 return
-            if key > tag.PIXELS:
-                return
-        if key < last:
-            raise NotDicomError("its elements are out of order, so its header cannot be trusted")
+        elif explicit and not header.big and kind not in LONG_FORM and len(_elements) < ELEMENTS_KNOWN:
+            _elements[head[pos : pos + 8]] = key, key in tag.WANTED, length
         last = key
-        if key in wanted:
-            if key in sequences:
-                if length:
-                    tags[key] = b""
-            elif length != UNDEFINED:
-                if pos + length > size:
-                    raise _NeedMoreError(pos + length)
-                tags[key] = head[pos : pos + length]
         if length == UNDEFINED:
-            pos = _skip_sequence(head, pos, explicit and kind != b"UN", short, long)
+            pos = skip_sequence(head, start, explicit and kind != b"UN", short, long)
         else:
-            pos += length
+            pos = start + length
+        if key == tag.MODALITY_LUT:
+            if length:
+                tags[key] = b""
+        elif key in tag.SEQUENCES or (key in tag.WANTED and length != UNDEFINED):
+            if pos > size:
+                raise NeedMoreError(pos)
+            tags[key] = head[start:pos]
+    raise NotDicomError("its elements are out of order or there twice, so its header cannot be trusted")
 
 
-def _skip_sequence(head: bytes, pos: int, explicit: bool, short: Unpack, long: Unpack) -> int:
+def element_at(head: bytes, pos: int, end: int, explicit: bool, short: Unpack, long: Unpack) -> tuple[int, int, int, bytes]:
+    """Return the tag of the element at `pos`, where its value starts, its length and its VR; the last tag of all at `end`."""
+    size = len(head)
+    if pos + 12 > size:
+        if pos == end:
+            return END, pos, 0, b""
+        if end < 0 or pos + 8 > size:
+            raise NeedMoreError(pos + 12)
+    group, element, kind, length = short(head, pos)
+    key = group << 16 | element
+    if not explicit:
+        return key, pos + 8, long(head, pos + 4)[0], kind
+    if kind not in LONG_FORM:
+        return key, pos + 8, length, kind
+    if pos + 12 > size:
+        raise NeedMoreError(pos + 12)
+    return key, pos + 12, long(head, pos + 8)[0], kind
+
+
+def skip_sequence(head: bytes, pos: int, explicit: bool, short: Unpack, long: Unpack) -> int:
     """Return where a sequence of undefined length that starts at `pos` ends; a loop, so that no depth of nesting can harm.
 
     A sequence of unknown VR (UN) is written implicitly, whatever is around it (PS3.5 section 6.2.2); so each level has its own
@@ -264,7 +292,7 @@ def _skip_sequence(head: bytes, pos: int, explicit: bool, short: Unpack, long: U
         if steps > STEPS_LIMIT or len(forms) > 2 * NESTING_LIMIT:  # a level is a sequence and an item
             raise NotDicomError("its sequences are nested too deep or too long to be an image's")
         if pos + 8 > size:
-            raise _NeedMoreError(pos + 8)
+            raise NeedMoreError(pos + 8)
         group, element, kind, length = short(head, pos)
         if group == 0xFFFE:
             length = long(head, pos + 4)[0]
@@ -282,7 +310,7 @@ def _skip_sequence(head: bytes, pos: int, explicit: bool, short: Unpack, long: U
             pos += 8
         elif kind in LONG_FORM:
             if pos + 12 > size:
-                raise _NeedMoreError(pos + 12)
+                raise NeedMoreError(pos + 12)
             length = long(head, pos + 8)[0]
             pos += 12
         else:
@@ -295,16 +323,22 @@ def _skip_sequence(head: bytes, pos: int, explicit: bool, short: Unpack, long: U
 
 
 def _inflate(path: str, start: int) -> bytes:
+    """Inflate a whole data set, piece by piece, so that one that inflates without end is left in time."""
+    engine = zlib.decompressobj(-zlib.MAX_WBITS)
+    pieces, size = [], 0
     with open(path, "rb") as file:
         file.seek(start)
-        packed = file.read(INFLATED_LIMIT)
-    engine = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        content = engine.decompress(packed, INFLATED_LIMIT)
-    except zlib.error as error:
-        raise NotDicomError("its deflated data set is damaged") from error
-    if engine.unconsumed_tail:
+        try:
+            while not engine.eof and size <= INFLATED_LIMIT:
+                packed = engine.unconsumed_tail or file.read(INFLATED_PIECE)
+                if not packed:
+                    break
+                pieces.append(engine.decompress(packed, INFLATED_PIECE))
+                size += len(pieces[-1])
+        except zlib.error as error:
+            raise NotDicomError("its deflated data set is damaged") from error
+    if size > INFLATED_LIMIT:
         raise NotDicomError(f"its deflated data set is longer than {INFLATED_LIMIT >> 20} MiB")
     if not engine.eof:
         raise NotDicomError("its deflated data set is cut short")
-    return content
+    return b"".join(pieces)

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import struct
+from typing import TYPE_CHECKING
 
 from medimg.readers import _dicom_tags as tag
 from medimg.readers._dicom_frames import Frame, nature, orientation, pixel_spacing, pixel_trouble, position, set_scale
-from medimg.readers._dicom_header import decimals
+from medimg.readers._dicom_header import NotDicomError, decimals
+from medimg.readers._dicom_items import items
+from medimg.readers._walk import FIRST_BYTES
 
 if TYPE_CHECKING:
     from medimg.readers._dicom_header import Header
 
 FRAMES_LIMIT = 100_000  # of one file
-# attribute of ours: (functional group, its attribute)
+# attribute of ours: (functional group, its attribute, how its value is written) in the order they are asked
 TEXTS = {
-    tag.TEMPORAL_POSITION: (("FrameContentSequence", "TemporalPositionIndex"),),
-    tag.ACQUISITION_NUMBER: (("FrameContentSequence", "FrameAcquisitionNumber"),),
-    tag.STACK: (("FrameContentSequence", "StackID"),),
+    tag.TEMPORAL_POSITION: ((tag.FRAME_CONTENT, tag.TEMPORAL_INDEX, "I"),),
+    tag.ACQUISITION_NUMBER: ((tag.FRAME_CONTENT, tag.FRAME_ACQUISITION_NUMBER, "H"),),
+    tag.STACK: ((tag.FRAME_CONTENT, tag.STACK, ""),),
     tag.ACQUISITION_DATETIME: (
-        ("FrameContentSequence", "FrameAcquisitionDateTime"),
-        ("FrameContentSequence", "FrameReferenceDateTime"),
+        (tag.FRAME_CONTENT, tag.FRAME_ACQUISITION_DATETIME, ""),
+        (tag.FRAME_CONTENT, tag.FRAME_REFERENCE_DATETIME, ""),
     ),
-    tag.ECHO_TIME: (("MREchoSequence", "EffectiveEchoTime"), ("MRTimingAndRelatedParametersSequence", "EchoTime")),
-    tag.B_VALUE: (("MRDiffusionSequence", "DiffusionBValue"),),
-    tag.TRIGGER_TIME: (("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime"),),
-    tag.KERNEL: (("CTReconstructionSequence", "ConvolutionKernel"),),
-    tag.IMAGE_TYPE: (
-        ("CTImageFrameTypeSequence", "FrameType"),
-        ("MRImageFrameTypeSequence", "FrameType"),
-        ("PETFrameTypeSequence", "FrameType"),
-        ("XRay3DFrameTypeSequence", "FrameType"),
-    ),
-    tag.RESCALE_TYPE: (("PixelValueTransformationSequence", "RescaleType"),),
+    tag.ECHO_TIME: ((tag.MR_ECHO, tag.EFFECTIVE_ECHO_TIME, "d"), (tag.MR_TIMING, tag.ECHO_TIME, "")),
+    tag.B_VALUE: ((tag.MR_DIFFUSION, tag.B_VALUE, "d"),),
+    tag.TRIGGER_TIME: ((tag.CARDIAC, tag.TRIGGER_DELAY, "d"),),
+    tag.KERNEL: ((tag.CT_RECONSTRUCTION, tag.KERNEL, ""),),
+    tag.IMAGE_TYPE: tuple((group, tag.FRAME_TYPE, "") for group in tag.FRAME_TYPES),
+    tag.RESCALE_TYPE: ((tag.VALUE_TRANSFORMATION, tag.RESCALE_TYPE, ""),),
 }
 POSITION_POINTERS = frozenset(
     {tag.POSITION, tag.ORIENTATION, tag.STACK, 0x00209057, 0x00201041}
@@ -40,84 +38,97 @@ POSITION_POINTERS = frozenset(
 
 def frames_of_groups(header: Header, modality: str) -> list[Frame]:
     """Return the frames of an object with functional groups; one with its trouble if they cannot be read."""
-    import pydicom
-
     try:
-        dataset = pydicom.dcmread(header.path, stop_before_pixels=True, force=True)
-        shared = (dataset.get("SharedFunctionalGroupsSequence") or [{}])[0]
-        groups = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])
-        count = int(dataset.get("NumberOfFrames", 1))
-        others = _other_dimensions(dataset)
-    except Exception:  # noqa: BLE001 - pydicom raises many kinds on damaged sequences, RecursionError among them
+        shared, groups, index = (_taken(header, key) for key in (tag.SHARED_GROUPS, tag.PER_FRAME_GROUPS, tag.DIMENSION_INDEX))
+        pointers = [((*numbers(item.get(tag.DIMENSION_POINTER, b""), "H", header.big), 0, 0))[:2] for item in index]
+    except NotDicomError:
         return [Frame(header, modality=modality, trouble=("bad-groups", "has functional groups that cannot be read"))]
+    count = header.first_number(tag.FRAMES) or 1
     if not 0 < count <= FRAMES_LIMIT or len(groups) != count:
-        words = f"says that it has {count} frames and describes {len(groups)}"
+        words = f"says that it has {count:.0f} frames and describes {len(groups)}"
         return [Frame(header, modality=modality, trouble=("frame-count", words))]
-    trouble = pixel_trouble(header, count)
+    trouble = pixel_trouble(header, len(groups))
     if trouble:  # of the whole object: what stands in the frames' groups does not matter
         return [Frame(header, modality=modality, trouble=trouble)]
+    others = [at for at, (group, element) in enumerate(pointers) if int(group) << 16 | int(element) not in POSITION_POINTERS]
+    common = _Groups(shared[0] if shared else {}, header.big)
     frames = []
-    for index, group in enumerate(groups):
+    for number, group in enumerate(groups):
         try:
-            frame = _frame(header, modality, index, group, shared, others)
-        except Exception:  # noqa: BLE001 - as above, for one frame
-            frame = Frame(header, index, modality, trouble=("bad-groups", "has functional groups that cannot be read"))
+            frame = _frame(header, modality, number, _Groups(group, header.big, common), others)
+        except NotDicomError:
+            frame = Frame(header, number, modality, trouble=("bad-groups", "has functional groups that cannot be read"))
         frames.append(frame)
     return frames
 
 
-def _frame(header: Header, modality: str, index: int, group: Any, shared: Any, others: list[int]) -> Frame:
-    def find(sequence: str, name: str) -> Any:
-        for place in (group, shared):
-            items = place.get(sequence)
-            if items and items[0].get(name) is not None:
-                return items[0].get(name)
-        return None
+def _taken(header: Header, key: int) -> list[dict[int, bytes]]:
+    """Return the items of one of the header's sequences; a long one is dropped from the header, which is kept for long."""
+    raw = header.tags.get(key, b"")
+    if len(raw) > FIRST_BYTES:  # such a header is not remembered, so nobody asks again
+        header.tags[key] = b""
+    return items(raw, big=header.big)
 
+
+class _Groups:
+    """The functional groups of a frame, or of all frames: found in its own first, else in the common ones."""
+
+    def __init__(self, own: dict[int, bytes], big: bool, common: _Groups | None = None) -> None:
+        self.own, self.big, self.common = own, big, common
+        self.parsed: dict[int, dict[int, bytes]] = {}
+
+    def text(self, group: int, key: int) -> bytes:
+        """Return a text attribute of a functional group without its padding, b"" if it is nowhere."""
+        value = self._own(group).get(key, b"").strip(b"\0 ")
+        return value if value or not self.common else self.common.text(group, key)
+
+    def numbers(self, group: int, key: int, form: str) -> tuple[float, ...]:
+        """Return the binary numbers (`struct`'s letter) of an attribute of a functional group, none if it is nowhere."""
+        value = self._own(group).get(key, b"")
+        return numbers(value, form, self.big) if value or not self.common else self.common.numbers(group, key, form)
+
+    def value(self, group: int, key: int, form: str) -> bytes:
+        """Return an attribute as text, whatever it is written as."""
+        if not form:
+            return self.text(group, key)
+        return b"\\".join(str(number).encode() for number in self.numbers(group, key, form))
+
+    def _own(self, group: int) -> dict[int, bytes]:
+        if group not in self.own:
+            return {}
+        if group not in self.parsed:
+            first = items(self.own[group], big=self.big, most=1)
+            self.parsed[group] = first[0] if first else {}
+        return self.parsed[group]
+
+
+def _frame(header: Header, modality: str, index: int, groups: _Groups, others: list[int]) -> Frame:
     frame = Frame(header, index, modality)
     frame.rows, frame.columns = header.integer(tag.ROWS) or 0, header.integer(tag.COLUMNS) or 0
-    frame.position = position(_decimal(find("PlanePositionSequence", "ImagePositionPatient")))
-    frame.orientation = orientation(_decimal(find("PlaneOrientationSequence", "ImageOrientationPatient")))
-    frame.spacing = pixel_spacing(_decimal(find("PixelMeasuresSequence", "PixelSpacing")))
-    thickness = decimals(_decimal(find("PixelMeasuresSequence", "SliceThickness")), 1)
+    frame.position = position(groups.text(tag.PLANE_POSITION, tag.POSITION))
+    frame.orientation = orientation(groups.text(tag.PLANE_ORIENTATION, tag.ORIENTATION))
+    frame.spacing = pixel_spacing(groups.text(tag.PIXEL_MEASURES, tag.PIXEL_SPACING))
+    thickness = decimals(groups.text(tag.PIXEL_MEASURES, tag.SLICE_THICKNESS), 1)
     frame.thickness = thickness[0] if thickness else None
-    frame.own = {
-        key: _bytes(value) for key, value in ((key, _first(find, places)) for key, places in TEXTS.items()) if value is not None
-    }
-    values = find("FrameContentSequence", "DimensionIndexValues")
-    if values is not None and others:
-        listed = list(values) if hasattr(values, "__len__") else [values]
+    for key, places in TEXTS.items():
+        value = next((found for found in (groups.value(*place) for place in places) if found), b"")
+        if value:
+            frame.own[key] = value
+    if others:
+        listed = groups.numbers(tag.FRAME_CONTENT, tag.OTHER_DIMENSIONS, "I")
         frame.own[tag.OTHER_DIMENSIONS] = b",".join(str(listed[at]).encode() for at in others if at < len(listed))
     frame.own.setdefault(tag.STACK, b"")
     frame.nature = nature(tuple(frame.tell(key) for key in tag.NATURE))
-    slope, intercept = (find("PixelValueTransformationSequence", name) for name in ("RescaleSlope", "RescaleIntercept"))
-    if slope is not None or intercept is not None:
-        scales = [decimals(_decimal(value), 1) for value in (slope, intercept)]
+    slope, intercept = (groups.text(tag.VALUE_TRANSFORMATION, key) for key in (tag.SLOPE, tag.INTERCEPT))
+    if slope or intercept:
+        scales = [decimals(value, 1) for value in (slope, intercept)]
         set_scale(frame, *(value[0] if value else None for value in scales))
     elif modality == "CT":
         frame.trouble = ("no-rescale", "has no RescaleSlope and RescaleIntercept, so its values are not Hounsfield units")
     return frame
 
 
-def _first(find: Any, places: tuple[tuple[str, str], ...]) -> Any:
-    return next((value for value in (find(*place) for place in places) if value is not None), None)
-
-
-def _other_dimensions(dataset: Any) -> list[int]:
-    """Return which numbers of DimensionIndexValues count something other than places (time, echo, direction ...)."""
-    pointers = [int(item.get("DimensionIndexPointer", 0)) for item in dataset.get("DimensionIndexSequence") or []]
-    return [at for at, pointer in enumerate(pointers) if pointer not in POSITION_POINTERS]
-
-
-def _decimal(value: Any) -> bytes:
-    """Return a decimal string as it stands in the file."""
-    if value is None:
-        return b""
-    parts = value if hasattr(value, "__iter__") and not isinstance(value, str) else [value]
-    return b"\\".join(str(getattr(part, "original_string", part)).encode() for part in parts)
-
-
-def _bytes(value: Any) -> bytes:
-    if isinstance(value, str) or not hasattr(value, "__iter__"):
-        return str(value).encode("utf-8", "replace")
-    return b"\\".join(str(part).encode("utf-8", "replace") for part in value)
+def numbers(raw: bytes, form: str, big: bool) -> tuple[float, ...]:
+    """Return binary numbers; what is left over at the end is none."""
+    size = struct.calcsize(form)
+    return struct.unpack_from(f"{'>' if big else '<'}{len(raw) // size}{form}", raw)

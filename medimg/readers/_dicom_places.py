@@ -174,12 +174,10 @@ def _fitted(spots: NDArray[np.float64], guess: float) -> tuple[float, float, flo
 
 def _slices(index: NDArray[np.float64], count: int) -> tuple[int | None, ...]:
     """Return for each place the slice whose own (nearest) place it is."""
+    place = np.clip(np.rint(index), 0, count - 1).astype(int)
     places: list[int | None] = [None] * count
-    for number, spot in enumerate(index):
-        place = int(np.clip(np.rint(spot), 0, count - 1))
-        taken = places[place]
-        if taken is None or abs(index[taken] - place) > abs(spot - place):
-            places[place] = number
+    for number in np.argsort(np.abs(index - place), kind="stable")[::-1].tolist():  # the nearest comes last and stays
+        places[place[number]] = number
     return tuple(places)
 
 

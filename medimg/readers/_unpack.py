@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import bz2
 import zlib
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future
 
-PIECE = 4 << 20  # bytes inflated at once: a label map must not become one bytes object
+    from numpy.typing import NDArray
+
+PIECE = 1 << 20  # bytes inflated at once: a label map must not become one bytes object
+PIECES_WAITING = 2  # inflated and not yet put away
 FEED = 128 << 10  # packed bytes fed at once
+EMPTY_MEMBERS = 1000  # of a gzip file; block compression ends with one
 SLACK = 1 << 20  # bytes that may follow what the header says before the rest of the stream is left unread
 
 
@@ -22,28 +31,44 @@ class BlockError(Exception):
         self.kind = kind
 
 
-def unpack(file: Any, packing: str, view: memoryview, skip: int = 0) -> None:
-    """Inflate into `view` what follows `skip` inflated bytes of `file`, and go on to the end, so that the checksum is tested.
+def unpack(file: Any, packing: str, array: NDArray[Any], kind: np.dtype[Any], skip: int = 0) -> None:
+    """Inflate into `array` the voxels of `kind` that follow `skip` inflated bytes of `file`.
+
+    `kind` is the array's own, or has one byte and is widened on the way. The stream is followed to its end, so that the checksum
+    is tested. One thread inflates and another puts away: both wait for memory more than they compute.
 
     Raises:
         BlockError: the data is damaged or ends early.
     """
+    flat = array.reshape(-1) if kind.itemsize == 1 else array.reshape(-1).view(np.uint8)
+    stored = kind if kind.itemsize == 1 else np.dtype(np.uint8)
     done, past = 0, 0
-    try:
-        for piece in _pieces(file, packing):
-            if skip >= len(piece):
-                skip -= len(piece)
-                continue
-            part = memoryview(piece)[skip : skip + len(view) - done]
-            view[done : done + len(part)] = part
-            past += len(piece) - skip - len(part)
-            done, skip = done + len(part), 0
-            if past > SLACK:
-                break
-    except (zlib.error, OSError, EOFError, ValueError) as error:
-        raise BlockError("damaged", "is damaged: its compressed data does not fit its checksum") from error
-    if done < len(view):
+    with ThreadPoolExecutor(1) as pool:
+        waiting: deque[Future[None]] = deque()
+        try:
+            for piece in _pieces(file, packing):
+                if skip >= len(piece):
+                    skip -= len(piece)
+                    continue
+                count = min(len(piece) - skip, len(flat) - done)
+                if count:
+                    waiting.append(pool.submit(_put, flat[done : done + count], np.frombuffer(piece, stored, count, skip)))
+                if len(waiting) > PIECES_WAITING:
+                    waiting.popleft().result()
+                past += len(piece) - skip - count
+                done, skip = done + count, 0
+                if past > SLACK:
+                    break
+        except (zlib.error, OSError, EOFError, ValueError) as error:
+            raise BlockError("damaged", "is damaged: its compressed data does not fit its checksum") from error
+        while waiting:
+            waiting.popleft().result()
+    if done < len(flat):
         raise BlockError("truncated", "is cut short: its compressed data ends early")
+
+
+def _put(place: NDArray[Any], values: NDArray[Any]) -> None:
+    place[:] = values
 
 
 def first_bytes(file: Any, packing: str, count: int) -> bytes:
@@ -69,19 +94,25 @@ def _pieces(file: Any, packing: str, *, piece_bytes: int = PIECE) -> Iterator[by
     if packing == "bzip2":
         yield from _bzip2_pieces(file, piece_bytes)
         return
-    maker, error = _inflater()
-    engine = maker(31 if packing == "gzip" else 15)
-    packed = file.read(FEED)
+    from isal import isal_zlib  # takes half the time of zlib
+
+    engine = isal_zlib.decompressobj(31 if packing == "gzip" else 15)
+    packed, inflated, empty = file.read(FEED), 0, 0
     while packed:
         try:
-            yield engine.decompress(packed, piece_bytes)
-        except error as problem:
+            piece = engine.decompress(packed, piece_bytes)
+        except isal_zlib.error as problem:  # type: ignore[misc]  # its stubs call it an instance
             raise ValueError(str(problem)) from problem
+        inflated += len(piece)
+        yield piece
         if engine.eof:
+            empty, inflated = empty + (not inflated), 0
+            if empty > EMPTY_MEMBERS:
+                raise ValueError("members without data")
             packed = engine.unused_data or file.read(FEED)
             if packed[:2] != b"\x1f\x8b":
                 return  # what follows the stream is no further member
-            engine = maker(31)
+            engine = isal_zlib.decompressobj(31)
         else:
             packed = engine.unconsumed_tail or file.read(FEED)
     while not engine.eof:
@@ -98,12 +129,3 @@ def _bzip2_pieces(file: Any, piece_bytes: int) -> Iterator[bytes]:
         if engine.needs_input and not packed:
             raise BlockError("truncated", "is cut short: its compressed data ends early")
         yield engine.decompress(packed, piece_bytes)
-
-
-def _inflater() -> tuple[Any, Any]:
-    """Return the maker of inflating engines and its error: Intel's, where the package is there, takes half the time of zlib."""
-    try:
-        from isal import isal_zlib
-    except ImportError:
-        return zlib.decompressobj, zlib.error
-    return isal_zlib.decompressobj, isal_zlib.error

@@ -7,7 +7,7 @@ import zlib
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 
 BLOCK = 4 << 20  # bytes compressed at a time: large enough that starting anew costs no size, small enough for two threads
 THREADS = 2  # more gain nothing: the disk and the memory are the limit then
-LEVELS = {"isal": 1, "zlib": 3}  # CT: 5 % and 10 % larger than zlib's level 6, in a tenth and a quarter of its time
+LEVEL = 1  # of isal; a CT is 5 % larger than with zlib's level 6, in a tenth of its time
 HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"  # gzip without a name or a time, so that it depends on the content alone
 
 
 @contextmanager
 def packed(raw: BinaryIO) -> Iterator[BinaryIO]:
-    """Compress what is written into `raw`, as one gzip member (some readers stop after the first)."""
+    """Compress what is written into `raw`, as one gzip member (some readers stop after the first).
+
+    What is written is read until the stream has ended: it must not change before.
+    """
     with ThreadPoolExecutor(THREADS) as pool:
         stream = _Packer(raw, pool)
         yield stream  # type: ignore[misc]
@@ -42,51 +45,59 @@ class _Packer:
 
     def __init__(self, raw: BinaryIO, pool: ThreadPoolExecutor) -> None:
         self.raw, self.pool = raw, pool
-        self.engine, self.level = _engine()
-        self.waiting: deque[Future[bytes]] = deque()
+        self.waiting: deque[Future[tuple[bytes, int, int]]] = deque()
         self.block = bytearray()
         self.crc = self.size = 0
         raw.write(HEAD)
 
     def write(self, data: bytes | memoryview) -> int:
-        """Take further bytes."""
+        """Take further bytes; whole blocks are compressed where they lie, only what is less is kept."""
         view = memoryview(data).cast("B")
-        self.crc, self.size = self.engine.crc32(view, self.crc), self.size + len(view)
-        self.block += view
-        while len(self.block) >= BLOCK:
-            self._hand_over(bytes(memoryview(self.block)[:BLOCK]))
-            del self.block[:BLOCK]
+        start = 0
+        if len(self.block) + len(view) >= BLOCK:
+            if self.block:
+                start = BLOCK - len(self.block) if len(view) < BLOCK else 0
+                self._hand_over(bytes(self.block) + view[:start])
+                self.block = bytearray()
+            while len(view) - start >= BLOCK:
+                self._hand_over(view[start : start + BLOCK])
+                start += BLOCK
+        self.block += view[start:]
         return len(view)
 
     def end(self) -> None:
         """Write what is left, the end of the stream, its checksum and its size."""
         self._hand_over(bytes(self.block), last=True)
         while self.waiting:
-            self.raw.write(self.waiting.popleft().result())
+            self._write_one()
         self.raw.write(struct.pack("<II", self.crc, self.size & 0xFFFFFFFF))
 
-    def _hand_over(self, block: bytes, *, last: bool = False) -> None:
-        self.waiting.append(self.pool.submit(self._deflated, block, last=last))
+    def _hand_over(self, block: bytes | memoryview, *, last: bool = False) -> None:
+        self.waiting.append(self.pool.submit(_deflated, block, last=last))
         while len(self.waiting) > 2 * THREADS:
-            self.raw.write(self.waiting.popleft().result())
+            self._write_one()
 
-    def _deflated(self, block: bytes, *, last: bool) -> bytes:
-        engine = self.engine.compressobj(self.level, zlib.DEFLATED, -15)
-        return engine.compress(block) + engine.flush(self.engine.Z_FINISH if last else self.engine.Z_FULL_FLUSH)
-
-
-def _engine() -> tuple[Any, int]:
-    """Return what compresses and its level: Intel's, where the package is there, is several times faster than zlib."""
-    try:
+    def _write_one(self) -> None:
         from isal import isal_zlib
-    except ImportError:
-        return zlib, LEVELS["zlib"]
-    return isal_zlib, LEVELS["isal"]
+
+        code, crc, size = self.waiting.popleft().result()
+        self.raw.write(code)
+        self.crc, self.size = isal_zlib.crc32_combine(self.crc, crc, size), self.size + size
+
+
+def _deflated(block: bytes | memoryview, *, last: bool) -> tuple[bytes, int, int]:
+    """Return a block's code, checksum and size."""
+    from isal import isal_zlib
+
+    engine = isal_zlib.compressobj(LEVEL, zlib.DEFLATED, -15)
+    code = engine.compress(block) + engine.flush(isal_zlib.Z_FINISH if last else isal_zlib.Z_FULL_FLUSH)
+    return code, isal_zlib.crc32(block), len(block)
 
 
 def write_planes(stream: BinaryIO, blocks: Iterable[NDArray[np.generic]]) -> None:
-    """Write arrays (slice, row, column) one after the other, little endian, a slice at a time: never a copy of a whole array."""
+    """Write arrays (slice, row, column) one after the other, little endian; what must be copied is copied a slice at a time."""
     for block in blocks:
         wanted = block.dtype.newbyteorder("<")
-        for plane in block:
-            stream.write(np.ascontiguousarray(plane, dtype=wanted).data.cast("B"))
+        whole = block.flags.c_contiguous and block.dtype == wanted
+        for part in (block,) if whole else block:
+            stream.write(np.ascontiguousarray(part, dtype=wanted).data.cast("B"))

@@ -17,7 +17,13 @@ pytestmark = real = pytest.mark.skipif(not os.environ.get("MEDIMG_REAL_DATA"), r
 RAS_TO_LPS = np.array([-1, -1, 1])
 SYNTAX_REFERENCE = "ct_ImplicitVRLittleEndian_reference.dcm"
 LOSSLESS = ("Deflated", "JPEG2000LosslessOnly", "JPEGLSLossless", "JPEGProcess14SV1", "JPEGProcess14_", "RLELossless")
-LOSSY = {"JPEG2000_1": 8, "JPEGLSLossy": 8}  # largest error in HU that the encoder made
+LOSSY = {
+    "JPEG2000_1": 8,
+    "JPEGLSLossy": 8,
+    "JPEGProcess2_4": 40,
+    "JPEGProcess6_8": 40,
+    "JPEGProcess10_12": 40,
+}  # largest error in HU that the encoder made
 
 
 def series_of(folder):
@@ -118,10 +124,3 @@ def test_transfer_syntaxes_equal_the_reference(start):
     assert volume.grid.fits(expected.grid)
     difference = np.abs(volume.array.astype(int) - expected.array.astype(int)).max()
     assert difference <= LOSSY.get(start, 0)
-
-
-@pytest.mark.parametrize("start", ["JPEGProcess6_8", "JPEGProcess10_12"])
-def test_transfer_syntaxes_that_nothing_decodes_are_refused(start):
-    (file,) = (DATA / "transfer_syntaxes").glob(f"ct_{start}*.dcm")
-    (series,) = series_of(file)
-    assert series.hazards[0].kind == "transfer-syntax"
