@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 from medimg._tools import registry
 from medimg._tools.identity import short_name
 from medimg.errors import ManyVolumesError, ScanError
-from medimg.readers._walk import find_files, read_head
+from medimg.readers._archives import ZIP, unpacked
+from medimg.readers._walk import find_files, inflated, is_packed, read_head
 from medimg.values import Hazard, Series, Skipped, Study
 
 if TYPE_CHECKING:
@@ -19,10 +21,10 @@ if TYPE_CHECKING:
     from medimg.values import Volume
 
 ROOM = "medimg.readers"
+PACKED_FORMATS = frozenset({"nifti"})  # read packed as they are
 NAMES_SHOWN = 5  # of what was skipped, in an error
 KNOWN_STARTS = (
     (b"\x1f\x8b", "a gzip file that is damaged"),
-    (b"PK\x03\x04", "a zip archive; unpack it first"),
     (b"\xff\xd8\xff", "a JPEG picture, which has no place in a patient"),
     (b"\x89PNG", "a PNG picture, which has no place in a patient"),
     (b"%PDF", "a PDF document"),
@@ -48,15 +50,27 @@ def scan(*paths: str | Path) -> tuple[tuple[Study, ...], tuple[Skipped, ...]]:
     claimed: dict[str, list[Path]] = {name: [] for name in readers}
     series: list[Series] = []
 
+    def owner_of(head: bytes) -> str | None:
+        return next((name for name, reader in readers.items() if head and reader.claims(head)), None)
+
     def sniffed(own: str) -> Iterator[Path]:
         """Yield the files of one format as they are looked at, and keep the others' for later: a file of it is opened once."""
-        for path, shown in found.names.items():
+        waiting = deque(found.names.items())
+        while waiting:
+            path, shown = waiting.popleft()
             try:
                 head = read_head(path)
+                owner = owner_of(head)
+                if head[:4] == ZIP or (owner and is_packed(path) and owner not in PACKED_FORMATS):
+                    inside = unpacked(path, shown, is_wanted=lambda first: owner_of(inflated(first)) is not None)
+                    skipped.extend(item for item in inside if isinstance(item, Skipped))
+                    members = [item for item in inside if not isinstance(item, Skipped)]
+                    found.names.update(members)
+                    waiting.extendleft(reversed(members))
+                    continue
             except OSError as error:
                 skipped.append(Skipped(what=shown, reason=f"cannot be opened: {error.strerror}"))
                 continue
-            owner = next((name for name, reader in readers.items() if head and reader.claims(head)), None)
             if owner == own:
                 yield Path(path)
             elif owner:

@@ -121,6 +121,11 @@ def read_head(path: str) -> bytes:
         _last = (path, state_of(handle), head)
     finally:
         os.close(handle)
+    return inflated(head)
+
+
+def inflated(head: bytes) -> bytes:
+    """Return the first bytes of a file, inflated if it is gzip."""
     if head[:2] != b"\x1f\x8b":
         return head
     try:
@@ -133,6 +138,12 @@ def last_look(path: str) -> tuple[tuple[int, ...], bytes]:
     """Return state and first bytes of a file if it is the very last that `read_head` read; it need not be opened twice then."""
     known, state, head = _last
     return (state, head) if known == path else ((), b"")
+
+
+def is_packed(path: str) -> bool:
+    """Say whether a file that `read_head` has just read is gzip."""
+    known, _, head = _last
+    return known == path and head[:2] == b"\x1f\x8b"
 
 
 def state_of(handle: int) -> tuple[int, ...]:
