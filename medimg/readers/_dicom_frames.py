@@ -14,6 +14,7 @@ from medimg.readers._dicom_objects import FUNCTIONAL_GROUP_CLASSES, PROJECTIONS,
 
 if TYPE_CHECKING:
     from medimg.readers._dicom_header import Header
+    from medimg.readers._dicom_quantities import Mapping
 
 Triple = tuple[float, float, float]
 Six = tuple[float, float, float, float, float, float]
@@ -74,6 +75,9 @@ class Frame:
     slope: float = 1.0
     intercept: float = 0.0
     has_lut: bool = False
+    has_mapping: bool = False
+    mapping: Mapping | None = None
+    is_mapped: bool = False  # the mapping is what scales the values, for want of a rescale
     nature: tuple[bytes, ...] = ()
     own: dict[int, bytes] = field(default_factory=dict)  # attributes of this frame that stand in the functional groups
     trouble: tuple[str, str] | None = None
@@ -94,6 +98,12 @@ class Frame:
         if key in self.own:
             return self.own[key]
         return self.header.tags.get(key, b"").rstrip(b"\0 ")
+
+    def apply_mapping(self) -> None:
+        """Take the scale of the real-world value mapping."""
+        assert self.mapping is not None  # asked by the caller
+        set_scale(self, self.mapping.slope, self.mapping.intercept)
+        self.is_mapped = self.trouble is None
 
     def moment(self, key: int) -> float | None:
         """Return a time, a date and time, or a number as something to sort by; None if it is none."""
@@ -170,8 +180,12 @@ def fill_values(frame: Frame) -> None:
     if frame.has_lut:
         return
     slope, intercept = tags.get(tag.SLOPE), tags.get(tag.INTERCEPT)
+    if tag.REAL_WORLD_VALUES in tags:
+        set_mapping(frame, tags[tag.REAL_WORLD_VALUES])
     if slope or intercept:
         set_scale(frame, header.number(tag.SLOPE), header.number(tag.INTERCEPT))
+    elif frame.mapping:
+        frame.apply_mapping()
     elif frame.modality == "CT":
         frame.trouble = frame.trouble or (
             "no-rescale",
@@ -192,6 +206,15 @@ def set_scale(frame: Frame, slope: float | None, intercept: float | None) -> Non
         frame.trouble = frame.trouble or ("rescale-slope-0", "has RescaleSlope 0, which makes every value the same")
     else:
         frame.slope, frame.intercept = slope, intercept
+
+
+def set_mapping(frame: Frame, raw: bytes) -> None:
+    """Keep the real-world value mapping, if there is one that is linear."""
+    if raw:
+        from medimg.readers._dicom_quantities import mapping_of
+
+        frame.has_mapping = True
+        frame.mapping = mapping_of(raw, big=frame.header.big)
 
 
 def pixel_trouble(header: Header, frames: int) -> tuple[str, str] | None:

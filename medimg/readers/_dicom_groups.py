@@ -112,7 +112,7 @@ def _by_kind(frames: list[Frame]) -> list[Part]:
             directions.number(frame.orientation),
             spacings.number(frame.spacing),
             frame.modality,
-            _unit_of(frame),
+            unit_of(frame),
             frame.text(tag.PHOTOMETRIC),
             *frame.nature,
         )
@@ -122,9 +122,9 @@ def _by_kind(frames: list[Frame]) -> list[Part]:
     return [Part(_sorted(members), reasons) for members in keys.values()]
 
 
-def _unit_of(frame: Frame) -> str:
+def unit_of(frame: Frame) -> str:
     """Return the unit of a frame's values, as far as slices of one volume must agree on it."""
-    told = frame.text(tag.RESCALE_TYPE)
+    told = frame.mapping.unit if frame.is_mapped and frame.mapping else frame.text(tag.RESCALE_TYPE)
     return told or ("HU" if frame.modality == "CT" and not frame.has_lut else "")
 
 

@@ -68,3 +68,9 @@ def _attributes(raw: bytes, pos: int, end: int, found: dict[int, bytes], *, big:
             raise NeedMoreError(pos)
         found[key] = raw[start:pos]
     return end
+
+
+def numbers(raw: bytes, form: str, big: bool) -> tuple[float, ...]:
+    """Return binary numbers; what is left over at the end is none."""
+    size = struct.calcsize(form)
+    return struct.unpack_from(f"{'>' if big else '<'}{len(raw) // size}{form}", raw)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING
 
 from medimg.readers import _dicom_tags as tag
-from medimg.readers._dicom_frames import Frame, nature, orientation, pixel_spacing, pixel_trouble, position, set_scale
+from medimg.readers._dicom_frames import (
+    Frame,
+    nature,
+    orientation,
+    pixel_spacing,
+    pixel_trouble,
+    position,
+    set_mapping,
+    set_scale,
+)
 from medimg.readers._dicom_header import NotDicomError, decimals
-from medimg.readers._dicom_items import items
+from medimg.readers._dicom_items import items, numbers
 from medimg.readers._walk import FIRST_BYTES
 
 if TYPE_CHECKING:
@@ -93,6 +101,10 @@ class _Groups:
             return self.text(group, key)
         return b"\\".join(str(number).encode() for number in self.numbers(group, key, form))
 
+    def sequence(self, group: int) -> bytes:
+        """Return a functional group as bytes."""
+        return self.own.get(group) or (self.common.sequence(group) if self.common else b"")
+
     def _own(self, group: int) -> dict[int, bytes]:
         if group not in self.own:
             return {}
@@ -119,16 +131,13 @@ def _frame(header: Header, modality: str, index: int, groups: _Groups, others: l
         frame.own[tag.OTHER_DIMENSIONS] = b",".join(str(listed[at]).encode() for at in others if at < len(listed))
     frame.own.setdefault(tag.STACK, b"")
     frame.nature = nature(tuple(frame.tell(key) for key in tag.NATURE))
+    set_mapping(frame, groups.sequence(tag.REAL_WORLD_VALUES))
     slope, intercept = (groups.text(tag.VALUE_TRANSFORMATION, key) for key in (tag.SLOPE, tag.INTERCEPT))
     if slope or intercept:
         scales = [decimals(value, 1) for value in (slope, intercept)]
         set_scale(frame, *(value[0] if value else None for value in scales))
+    elif frame.mapping:
+        frame.apply_mapping()
     elif modality == "CT":
         frame.trouble = ("no-rescale", "has no RescaleSlope and RescaleIntercept, so its values are not Hounsfield units")
     return frame
-
-
-def numbers(raw: bytes, form: str, big: bool) -> tuple[float, ...]:
-    """Return binary numbers; what is left over at the end is none."""
-    size = struct.calcsize(form)
-    return struct.unpack_from(f"{'>' if big else '<'}{len(raw) // size}{form}", raw)

@@ -11,6 +11,7 @@ import numpy as np
 from medimg.errors import ScanError
 from medimg.readers import _dicom_tags as tag
 from medimg.readers._dicom_frames import code_string, frames_of
+from medimg.readers._dicom_groups import unit_of
 from medimg.readers._dicom_header import NotDicomError, read_header
 from medimg.readers._dicom_places import nearest_slices
 from medimg.readers._dicom_raw import UndecodableError, stored_values
@@ -95,11 +96,11 @@ def _integers(frame: Frame) -> bool:
 
 
 def _unit(frames: list[Frame]) -> str:
-    kinds = {frame.text(tag.RESCALE_TYPE) or ("HU" if frame.modality == "CT" and not frame.has_lut else "") for frame in frames}
-    if frames[0].modality == "PT":
-        kinds = {frame.text(tag.UNITS) for frame in frames}
+    if frames[0].is_mapped:
+        return unit_of(frames[0])  # read as a unit of UCUM
+    kinds = {frame.text(tag.UNITS) if frames[0].modality == "PT" else unit_of(frame) for frame in frames}
     kind = kinds.pop() if len(kinds) == 1 else ""
-    return "HU" if kind == "HU" else "" if kind == "US" else code_string(kind)
+    return "" if kind == "US" else code_string(kind)
 
 
 def _fill(series: Series, frames: list[Frame], source: NDArray[np.int64], kind: type[np.generic]) -> NDArray[Any]:

@@ -15,6 +15,7 @@ from medimg.readers._dicom_frames import code_string
 from medimg.readers._dicom_groups import SAME_PLACE_MM, Part, parted
 from medimg.readers._dicom_objects import PROJECTIONS
 from medimg.readers._dicom_places import place
+from medimg.readers._dicom_quantities import quantity_hazards, suv_factor
 from medimg.readers._dicom_raw import same_pixels
 from medimg.values import Grid, Hazard, Series, SourceSlice, Verdict
 
@@ -86,6 +87,7 @@ def _volume(part: Part, parts: int, hazards: list[Hazard], left_out: list[str]) 
         found.append(Hazard("duplicate-slice", Verdict.REPAIRED, words, tuple(frame.path for frame in part.duplicates)))
     if frames[0].text(tag.PHOTOMETRIC) == "MONOCHROME1":
         found.append(Hazard("inverted", Verdict.NOTED, INVERTED))
+    found += quantity_hazards(frames)
     if part.shifted_mm > SAME_PLACE_MM:
         words = (
             f"The slices lie up to {part.shifted_mm:.2g} mm beside each other; "
@@ -178,6 +180,7 @@ def _described(frames: list[Frame], *, files: tuple[Path, ...], hazards: tuple[H
         patient_age_years=_age(header.text(tag.AGE), header.text(tag.BIRTH_DATE), header.text(tag.STUDY_DATE)),
         patient_position=code_string(header.text(tag.PATIENT_POSITION)),
         series_number=int(number) if number is not None and abs(number) < 1e9 else None,
+        suv_factor=suv_factor(frames) if first.modality == "PT" else None,
         transfer_syntax=header.text(tag.TRANSFER_SYNTAX),
         study_uid=header.text(tag.STUDY_UID),
         series_uid=header.text(tag.SERIES_UID),

@@ -155,8 +155,17 @@ def _affine(block: Block, fields: dict) -> NDArray[np.float64]:  # type: ignore[
     """Return index (column, row, slice) to RAS mm by the form that counts, and note what disagrees."""
     qcode, scode = fields["codes"]
     pixdim = np.array(fields["pixdim"][1:4], float)
+    flat = np.array([*fields["dims"][1:4], 1, 1, 1])[:3] <= 1  # along these axes there is one voxel, of whatever size
+    flat |= np.arange(3) >= fields["dims"][0]
+    unsized = flat & ~(np.isfinite(pixdim) & (pixdim > 0))
+    pixdim[unsized] = 1.0
     sform = np.vstack([np.array(fields["srow"], float).reshape(3, 4), (0, 0, 0, 1)]) if scode > 0 else None
     qform = _qform(fields, pixdim) if qcode > 0 else None
+    if sform is not None:
+        unsized = _with_normals(sform, flat)
+    if unsized.any():
+        words = "There is one slice and its thickness is not told; 1 mm is taken, so volumes are not to be trusted."
+        block.note("no-thickness", Verdict.REPAIRED, words)
     if sform is not None and not _spans(sform):
         if qform is None:
             raise BlockError("bad-affine", "has an sform whose axes span no volume")
@@ -210,6 +219,17 @@ def _qform(fields: dict, pixdim: NDArray[np.float64]) -> NDArray[np.float64] | N
     affine[:3, :3] = turn * (pixdim * (1, 1, flip))
     affine[:3, 3] = shift
     return affine
+
+
+def _with_normals(affine: NDArray[np.float64], flat: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Give an axis of one voxel that has no direction the one across the others, 1 mm long; return which had none."""
+    missing = flat & ~affine[:3, :3].any(axis=0)
+    if missing.sum() == 1:
+        axis = int(np.argmax(missing))
+        across = np.cross(affine[:3, (axis + 1) % 3], affine[:3, (axis + 2) % 3])
+        length = np.linalg.norm(across)
+        affine[:3, axis] = across / length if length else 0
+    return missing
 
 
 def _spans(affine: NDArray[np.float64]) -> bool:

@@ -41,6 +41,8 @@ class Series:
             was filled from the nearest slice). Results are written to measured slices only.
         hazards: what was found; `verdict` is the worst of them.
         modality, kernel, thickness_mm, body_part, image_type, contrast, manufacturer, patient_age_years: the header's words.
+        suv_factor: what a PET value in Bq/ml is multiplied with to be an SUV by body weight (g/ml), None if the header does not
+            allow it.
         study_uid, series_uid, frame_of_reference: identity. These are never shown; `name` is what people see.
         name: short hash, stable for the same data, free of patient data.
         acquisition: what series of one acquisition share (reconstructions of the same raw data), "" if unknown.
@@ -63,6 +65,7 @@ class Series:
     patient_age_years: float | None = None
     patient_position: str = ""
     series_number: int | None = None
+    suv_factor: float | None = None
     transfer_syntax: str = ""
     study_uid: str = ""
     series_uid: str = ""
@@ -97,6 +100,7 @@ class Series:
             "body_part": self.body_part,
             "manufacturer": self.manufacturer,
             "patient_position": self.patient_position,
+            "suv_factor": self.suv_factor,
             "verdict": str(self.verdict),
             "hazards": [hazard.to_dict() for hazard in self.hazards],
         }

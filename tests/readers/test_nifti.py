@@ -208,3 +208,31 @@ def test_equal_headers_with_other_voxels_have_other_names(tmp_path):
     save(tmp_path / "other" / "a.nii", voxels() + 1, np.eye(4))
     studies, _ = readers.scan(tmp_path)
     assert len({study.name for study in studies}) == 2
+
+
+@pytest.mark.parametrize("form", ["sform", "qform", "none"])
+def test_a_single_slice_without_a_depth_is_read_and_said(form, tmp_path):
+    array = np.arange(20, dtype=np.int16).reshape(5, 4)
+    image = nib.Nifti1Image(array, None)
+    affine = np.diag([2.0, 3.0, 0.0, 1.0])
+    affine[:3, 3] = 7, 8, 9
+    if form == "sform":
+        image.set_sform(affine, code=1)
+        image.header["qform_code"] = 0
+    elif form == "qform":
+        affine[2, 2] = 1
+        image.set_qform(affine, code=1)
+    image.header["pixdim"][1:4] = 2, 3, 0
+    nib.save(image, tmp_path / "a.nii")
+    raw = bytearray((tmp_path / "a.nii").read_bytes())
+    raw[76:92] = np.array([1, 2, 3, 0], "<f4").tobytes()
+    if form == "qform":
+        raw[254:256] = b"\0\0"  # the sform's code
+    (tmp_path / "a.nii").write_bytes(raw)
+    (series,) = [one for study in readers.scan(tmp_path / "a.nii")[0] for one in study.series]
+    assert "no-thickness" in {hazard.kind for hazard in series.hazards}
+    volume = readers.read(tmp_path / "a.nii")
+    assert np.array_equal(volume.array[0], array.T)
+    assert volume.grid.spacing_mm == pytest.approx((1, 3, 2))
+    if form != "none":
+        assert np.allclose(volume.grid.to_mm((0, 1, 1)), np.array([9, 11, 9]) * RAS_TO_LPS)
