@@ -219,15 +219,13 @@ def test_a_single_slice_without_a_depth_is_read_and_said(form, tmp_path):
     if form == "sform":
         image.set_sform(affine, code=1)
         image.header["qform_code"] = 0
-    elif form == "qform":
-        affine[2, 2] = 1
-        image.set_qform(affine, code=1)
     image.header["pixdim"][1:4] = 2, 3, 0
     nib.save(image, tmp_path / "a.nii")
     raw = bytearray((tmp_path / "a.nii").read_bytes())
     raw[76:92] = np.array([1, 2, 3, 0], "<f4").tobytes()
     if form == "qform":
-        raw[254:256] = b"\0\0"  # the sform's code
+        raw[252:268] = np.array([1, 0], "<i2").tobytes() + bytes(12)  # the codes of both forms; no turn
+        raw[268:280] = np.array([7, 8, 9], "<f4").tobytes()
     (tmp_path / "a.nii").write_bytes(raw)
     (series,) = [one for study in readers.scan(tmp_path / "a.nii")[0] for one in study.series]
     assert "no-thickness" in {hazard.kind for hazard in series.hazards}
