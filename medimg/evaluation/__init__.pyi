@@ -1,0 +1,6 @@
+from .calibration import calibration as calibration
+from .classification import classification as classification
+from .detection import detection as detection
+from .intervals import bootstrap as bootstrap
+from .outlines import Outline as Outline
+from .outlines import compare_outlines as compare_outlines
