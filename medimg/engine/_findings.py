@@ -35,7 +35,7 @@ def findings_of(
 
     `kept` are probabilities and lesions. Of two outlines of one lesion the surer stays; voxels that two claim are the surer's.
     """
-    stage, rating = card.stage("outline"), card.stage("classify")
+    stage = card.stage("outline")
     array = np.zeros(volume.shape, np.uint16 if len(kept) > 255 else np.uint8)
     scored: list[tuple[int, float, tuple[Score, ...]]] = []
     small = 0
@@ -50,7 +50,7 @@ def findings_of(
             continue
         label = len(scored) + 1
         array[place][part & (array[place] == 0)] = label
-        scored.append((label, probability, _scores.scores(rating, lesion, threshold=stage.threshold)))
+        scored.append((label, probability, _scores.scores(card, lesion)))
     scored.sort(key=lambda item: (-(item[2][0].value if item[2] else item[1]), item[0]))
     order = np.zeros(len(scored) + 1, array.dtype)
     order[[label for label, _, _ in scored]] = np.arange(1, len(scored) + 1)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medimg.engine.cubes import cube_grid, sample
+from medimg.measures import descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,12 +27,16 @@ BATCH = 4  # crops at a time: more gains nothing on two cores
 
 @dataclass(frozen=True, kw_only=True)
 class Lesion:
-    """What the networks say of one place: outline probability on a cube, and raw rating logits by name."""
+    """What the networks say of one place: outline probability on a cube, and raw rating logits by name.
+
+    `measured` are the descriptors of the outline's middle part on that cube.
+    """
 
     grid: Grid
     outline: NDArray[np.float32]
     logits: dict[str, float]
     peak: float
+    measured: dict[str, float] = field(default_factory=dict)
 
 
 def describe(
@@ -59,6 +64,7 @@ def describe(
                 outline, rating = network(given)
                 outlines.append(torch.flip(outline.float().sigmoid(), axes))
                 ratings.append(rating.float())
+        given_hu = cubes[:, 0].cpu().numpy()
         outline_mean = torch.stack(outlines).mean(dim=0)[:, 0].cpu().numpy()
         logits = torch.stack(ratings).cpu().numpy()
         names = network.ratings
@@ -69,6 +75,9 @@ def describe(
                     outline=outline_mean[row],
                     logits=dict(zip(names, logits[:, row].mean(axis=0).tolist(), strict=True)),  # type: ignore[arg-type]
                     peak=peak,
+                    measured=descriptors(
+                        given_hu[row], middle_part(outline_mean[row], threshold=stage.threshold), spacing_mm=spacing_mm
+                    ),
                 )
             )
     return lesions

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from math import log
+from math import exp, log
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medimg.engine._lesions import RIM_VOXELS, grown, middle_part
-from medimg.values import Score
+from medimg.values import Part, Score
 
 if TYPE_CHECKING:
     from medimg.engine._lesions import Lesion
-    from medimg.models import ScoreLine, Stage
+    from medimg.models import ModelCard, ScoreLine, SecondOpinion, Stage
 
 LEAST_PEAK = 1e-4  # a detector's peak of 0 or 1 would outweigh everything
 TEN_MM = 10.0  # sizes are told as ln(diameter / 10 mm), which is 0 for a nodule of the usual size
@@ -29,10 +29,11 @@ def diameter_mm(lesion: Lesion, *, threshold: float) -> float:
     return float(np.cbrt(6 / np.pi * max(voxels, 1.0) * lesion.grid.voxel_volume_mm3))
 
 
-def value(line: ScoreLine, lesion: Lesion, *, threshold: float) -> float:
-    """Return sigmoid(slope * logit + size_weight * ln(diameter / 10 mm) + intercept)."""
+def value(line: ScoreLine, lesion: Lesion, *, threshold: float, opinion: SecondOpinion | None = None) -> float:
+    """Return sigmoid(slope * logit + size_weight * ln(diameter / 10 mm) + opinion_weight * opinion's logit + intercept)."""
     size = line.size_weight * log(diameter_mm(lesion, threshold=threshold) / TEN_MM) if line.size_weight else 0.0
-    return sigmoid(line.slope * lesion.logits[line.name] + size + line.intercept)
+    second = line.opinion_weight * opinion.logit(lesion.measured) if opinion and line.opinion_weight else 0.0
+    return sigmoid(line.slope * lesion.logits[line.name] + size + second + line.intercept)
 
 
 def probability(stage: Stage, lesion: Lesion) -> float:
@@ -46,17 +47,31 @@ def probability(stage: Stage, lesion: Lesion) -> float:
     return sigmoid(line.slope * lesion.logits[line.name] + weight * log(peak / (1 - peak)) + line.intercept)
 
 
-def scores(stage: Stage, lesion: Lesion, *, threshold: float) -> tuple[Score, ...]:
-    """Return every score but the first, which is the probability that the place is a lesion."""
-    return tuple(
+def scores(card: ModelCard, lesion: Lesion) -> tuple[Score, ...]:
+    """Return every score but the first, which is the probability that the place is a lesion; the second opinion comes last."""
+    threshold, opinion = card.stage("outline").threshold, card.second_opinion
+    found = [
         Score(
             name=line.name,
-            value=value(line, lesion, threshold=threshold),
+            value=value(line, lesion, threshold=threshold, opinion=opinion),
             meaning=line.meaning,
             calibrated=line.calibrated,
         )
-        for line in stage.scores[1:]
-    )
+        for line in card.stage("classify").scores[1:]
+    ]
+    if opinion and lesion.measured:
+        parts = opinion.contributions(lesion.measured)
+        terms = tuple(
+            Part(words=term.words, number=_readable(term.feature, lesion), adds=parts[term.feature]) for term in opinion.terms
+        )
+        found.append(Score(name=opinion.name, value=opinion.value(lesion.measured), meaning=opinion.meaning, parts=terms))
+    return tuple(found)
+
+
+def _readable(feature: str, lesion: Lesion) -> float:
+    """Return a descriptor as a person reads it: a diameter in mm, not its logarithm."""
+    number = lesion.measured[feature]
+    return TEN_MM * exp(number) if feature == "log_diameter" else number
 
 
 def sigmoid(logit: float) -> float:

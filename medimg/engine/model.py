@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -117,7 +118,8 @@ class Model:
         place = box_under(volume.grid, lesion.grid)
         array[place] = onto(volume.grid, place, lesion, threshold=stage.threshold)
         lines = self.card.stage("classify").scores
-        scores = {line.name: _scores.value(line, lesion, threshold=stage.threshold) for line in lines}
+        opinion = self.card.second_opinion
+        scores = {line.name: _scores.value(line, lesion, threshold=stage.threshold, opinion=opinion) for line in lines}
         return Mask(array=array, grid=volume.grid, labels={1: self.card.finding_kind}), scores
 
     def lesion_at(self, volume: Volume, center_mm: tuple[float, float, float], *, peak: float = 0.5) -> Lesion:
@@ -213,7 +215,7 @@ class Model:
                 continue
             if _surface_share(lesion.outline, stage.threshold) > FULL_SHARE:
                 wide = look([(self._middle(lesion, stage), lesion.peak)], WIDE_FACTOR)[0]
-                lesion = Lesion(grid=wide.grid, outline=wide.outline, logits=lesion.logits, peak=lesion.peak)
+                lesion = replace(wide, logits=lesion.logits)
             kept.append((probability, lesion))
         return kept
 

@@ -7,3 +7,5 @@ from .fit import fit_grid as fit_grid
 from .package import ModelPackage as ModelPackage
 from .package import load_package as load_package
 from .package import names as names
+from .second_opinion import SecondOpinion as SecondOpinion
+from .second_opinion import Term as Term

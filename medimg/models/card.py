@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from medimg.errors import ModelError
+from medimg.measures.descriptors import NAMES as DESCRIPTORS
+from medimg.models.second_opinion import SecondOpinion, Term
 from medimg.values import Code
 
 if TYPE_CHECKING:
@@ -20,9 +22,9 @@ TASKS = ("detect", "outline", "classify")
 class ScoreLine:
     """One score that a classify stage gives: the network's output of that name, its meaning, and its calibration.
 
-    The score is sigmoid(slope * logit + size_weight * ln(d / 10 mm) + intercept), with d the diameter of the sphere that has the
-    outline's expected volume (the sum of its voxels' probabilities); `calibrated` says that the three were fitted on validation
-    patients.
+    The score is sigmoid(slope * logit + size_weight * ln(d / 10 mm) + opinion_weight * o + intercept), with d the diameter of the
+    sphere that has the outline's expected volume (the sum of its voxels' probabilities) and o the logit of the card's second
+    opinion; `calibrated` says that they were fitted on validation patients. `cuts` part the score into classes.
     """
 
     name: str
@@ -30,6 +32,8 @@ class ScoreLine:
     slope: float = 1.0
     intercept: float = 0.0
     size_weight: float = 0.0
+    opinion_weight: float = 0.0
+    cuts: tuple[float, ...] = ()
     calibrated: bool = False
 
 
@@ -93,6 +97,7 @@ class ModelCard:
     finding_kind: Code
     finding_site: Code | None
     diameter_range_mm: tuple[float, float]
+    second_opinion: SecondOpinion | None = None
     evidence: dict[str, Any] = field(default_factory=dict)
 
     def stage(self, task: str) -> Stage:
@@ -126,6 +131,7 @@ class ModelCard:
                 }
                 for stage in self.stages
             ],
+            "second_opinion": asdict(self.second_opinion) if self.second_opinion else None,
             "evidence": self.evidence,
         }
 
@@ -156,6 +162,7 @@ def _card(fields: dict[str, Any]) -> ModelCard:
         name: tuple(value) if isinstance(value, list) else value for name, value in fields.pop("input").items()
     }
     finding = fields.pop("finding")
+    opinion = fields.pop("second_opinion", None)
     site = finding.get("site")
     return ModelCard(
         input=InputLimits(**limits),
@@ -163,8 +170,17 @@ def _card(fields: dict[str, Any]) -> ModelCard:
         finding_kind=Code(*finding["kind"]),
         finding_site=Code(*site) if site else None,
         diameter_range_mm=tuple(finding["diameter_range_mm"]),
+        second_opinion=_opinion(opinion) if opinion else None,
         **fields,
     )
+
+
+def _opinion(fields: dict[str, Any]) -> SecondOpinion:
+    terms = tuple(Term(**term) for term in fields.pop("terms"))
+    unknown = [term.feature for term in terms if term.feature not in DESCRIPTORS]
+    if unknown or any(term.spread <= 0 for term in terms):
+        raise ValueError(f"second opinion on {', '.join(unknown) or 'a number without a spread'}")
+    return SecondOpinion(terms=terms, **fields)
 
 
 def _stage(fields: dict[str, Any]) -> Stage:
@@ -176,7 +192,7 @@ def _stage(fields: dict[str, Any]) -> Stage:
         threshold=point.get("threshold", 0.5),
         why=point.get("why", ""),
         spacing_mm=tuple(fields.pop("spacing_mm", (1.0, 1.0, 1.0))),
-        scores=tuple(ScoreLine(**score) for score in fields.pop("scores", ())),
+        scores=tuple(ScoreLine(**score | {"cuts": tuple(score.get("cuts", ()))}) for score in fields.pop("scores", ())),
         **fields,
     )
     if stage.task not in TASKS:

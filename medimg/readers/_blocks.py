@@ -24,6 +24,8 @@ MOST_LEFT_OVER = 4096  # bytes after the voxels: padding to a disk's block; more
 VOXELS_LIMIT = 1 << 31  # 1024 x 1024 x 2048, 4 GiB as int16
 MOST_PACKED = 1100  # deflate cannot make data smaller than 1/1032
 BZIP2_MOST_PACKED = 50_000  # bzip2 can be far tighter on constant data
+EXACT_FLOAT32 = 1 << 24  # whole numbers up to it are exact in float32
+ROUNDED = "It holds whole numbers above 16,777,216, which are rounded: values are float32."
 SAMPLES, SAMPLE_BYTES = 16, 16 << 10  # what a file's name is made from: blocks spread over it
 VOLUMES_LIMIT = 512  # volumes in one file that are listed one by one
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -155,13 +157,22 @@ def read(series: Series, parse: Callable[[Path], Block]) -> tuple[Volume, Series
         raise ScanError(f"{shown} {error}. Export or copy the scan again.") from error
     except OSError as error:
         raise ScanError(f"{shown} cannot be opened: {error.strerror}. Check the file and its permissions.") from error
-    values, bad = _scaled(array, block)
+    with np.errstate(over="ignore"):
+        values, bad = _scaled(array, block)
     volume = Volume(array=values, grid=series.grid, modality=series.modality, history=(f"read({series.reader}, {series.name})",))  # type: ignore[arg-type]
+    if (
+        array.dtype.kind in "iu"
+        and array.dtype.itemsize > 2
+        and values.dtype == np.float32
+        and np.abs(values).max() > EXACT_FLOAT32
+    ):
+        hazard = Hazard("rounded", Verdict.NOTED, ROUNDED, (shown,))
+        return volume, replace(series, hazards=(*series.hazards, hazard))
     if not bad:
         return volume, series
     if bad == values.size:
         raise ScanError(f"{shown} holds no voxel with a number in it. Export the scan again.")
-    words = f"{bad} voxels hold no finite number; they have the lowest value of the others."
+    words = f"{bad} voxels hold no number that is finite in float32; they have the lowest value of the others."
     hazard = Hazard("not-a-number", Verdict.REPAIRED, words, (shown,))
     return volume, replace(series, hazards=(*series.hazards, hazard))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medimg.readers import _dicom_tags as tag
-from medimg.readers._dicom_codestream import CUT, DAMAGED, END, OTHER_SIZE, check_jpeg, check_jpeg_2000, check_jpeg_xl
+from medimg.readers._dicom_codestream import CUT, DAMAGED, END, OTHER_SIZE, Stream, check_jpeg, check_jpeg_2000, check_jpeg_xl
 from medimg.readers._dicom_raw import UndecodableError
 
 if TYPE_CHECKING:
@@ -33,22 +33,23 @@ def decode(header: Header, code: bytes, rows: int, columns: int) -> NDArray[np.g
     import imagecodecs
 
     decoder: Callable[[bytes], NDArray[Any]]
+    stream: Stream | None = None
     syntax, bits = header.syntax, header.integer(tag.BITS_ALLOCATED) or 16
     if syntax == tag.RUN_LENGTHS:
         return _run_lengths(code, rows, columns, bits)
     if syntax in (tag.ENCAPSULATED_RAW, tag.DEFLATED_FRAMES):
         return _plain(code, rows, columns, bits, is_deflated=syntax == tag.DEFLATED_FRAMES)
     if syntax in tag.LOSSLESS_JPEG:
-        has_restarts = check_jpeg(code, rows, columns, lossless=True)
-        decoder = imagecodecs.jpeg8_decode if has_restarts else imagecodecs.ljpeg_decode  # the latter knows no restarts
+        stream = check_jpeg(code, rows, columns, lossless=True)
+        decoder = imagecodecs.jpeg8_decode if stream.has_restarts else imagecodecs.ljpeg_decode  # the latter knows no restarts
     elif syntax in tag.LOSSY_JPEG:
         check_jpeg(code, rows, columns)
         decoder = _jpeg
     elif syntax in tag.JPEG_LS:
-        check_jpeg(code, rows, columns, ls=True)
+        stream = check_jpeg(code, rows, columns, ls=True)
         decoder = imagecodecs.jpegls_decode
     elif syntax in tag.JPEG_2000 or syntax in tag.HIGH_THROUGHPUT:
-        check_jpeg_2000(code, rows, columns)
+        stream = check_jpeg_2000(code, rows, columns)
         decoder = imagecodecs.jpeg2k_decode  # htj2k_decode is faster, and gives back a half-filled picture where it fails
     elif syntax in tag.JPEG_XL:
         check_jpeg_xl(code, rows, columns)
@@ -66,6 +67,8 @@ def decode(header: Header, code: bytes, rows: int, columns: int) -> NDArray[np.g
     width = f"u{bits // 8}"
     if values.dtype.itemsize * 8 > bits and values.size and (values.max() >= 1 << bits or values.min() < -(1 << (bits - 1))):
         raise UndecodableError("holds values that need more bits than it says")
+    if stream is not None:
+        values = _as_told(values, stream, header)
     if values.dtype.kind == "i":
         values = values.astype(f"i{bits // 8}", copy=False)
     return (
@@ -73,6 +76,25 @@ def decode(header: Header, code: bytes, rows: int, columns: int) -> NDArray[np.g
         if values.dtype.kind == "u"
         else np.ascontiguousarray(values).view(width)
     )
+
+
+def _as_told(values: NDArray[Any], stream: Stream, header: Header) -> NDArray[Any]:
+    """Hold bits and sign of a stream against the header's: what contradicts it is no picture, fewer bits of a signed one are.
+
+    A signed picture is often coded as if it had no sign; then the highest bit of the *stream* is its sign.
+    """
+    signed, stored = header.integer(tag.SIGNED) == 1, header.integer(tag.BITS_STORED) or stream.precision
+    if stream.is_signed and not signed:
+        raise UndecodableError("holds compressed pixels with a sign and says that they have none")
+    if stream.precision > stored:
+        low, high = (-(1 << (stored - 1)), 1 << (stored - 1)) if stream.is_signed else (0, 1 << stored)
+        if values.size and (values.min() < low or values.max() >= high):
+            raise UndecodableError("holds values that need more bits than it says")
+    elif stream.precision < stored and signed and not stream.is_signed:
+        width = values.dtype.itemsize * 8
+        kept: NDArray[Any] = values.view(f"i{width // 8}") << (width - stream.precision) >> (width - stream.precision)
+        return kept
+    return values
 
 
 def _jpeg(code: bytes) -> NDArray[Any]:

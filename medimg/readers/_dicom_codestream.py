@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
+from dataclasses import dataclass
 
 from medimg.readers._dicom_raw import UndecodableError
 
@@ -36,8 +37,17 @@ def is_whole(code: bytes) -> bool:
     return code[-PADDING:].rstrip(b"\0").endswith(END)
 
 
-def check_jpeg(code: bytes, rows: int, columns: int, *, lossless: bool = False, ls: bool = False) -> bool:
-    """Walk the header of a JPEG or JPEG-LS stream (ISO 10918-1 annex B, 14495-1 annex C); return whether it has restarts.
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """What a stream says of its samples: bits each, whether they have a sign; and whether it has restarts."""
+
+    precision: int
+    is_signed: bool = False
+    has_restarts: bool = False
+
+
+def check_jpeg(code: bytes, rows: int, columns: int, *, lossless: bool = False, ls: bool = False) -> Stream:
+    """Walk the header of a JPEG or JPEG-LS stream (ISO 10918-1 annex B, 14495-1 annex C).
 
     Raises:
         UndecodableError: it is another picture than the DICOM header says, its tables cannot be, or it is cut short.
@@ -80,7 +90,7 @@ def check_jpeg(code: bytes, rows: int, columns: int, *, lossless: bool = False, 
         raise UndecodableError(CUT)
     if restart and lossless and len(RESTART_MARKS.findall(code, at)) != (rows * columns - 1) // restart:
         raise UndecodableError(CUT)
-    return bool(restart)
+    return Stream(precision=precision, has_restarts=bool(restart))
 
 
 def _frame(body: bytes, rows: int, columns: int) -> int:
@@ -112,7 +122,7 @@ def _huffman_tables(body: bytes, *, largest: int) -> set[int]:
     return found
 
 
-def check_jpeg_2000(code: bytes, rows: int, columns: int) -> None:
+def check_jpeg_2000(code: bytes, rows: int, columns: int) -> Stream:
     """Walk a JPEG 2000 stream, high throughput or not (ISO 15444-1 annex A), bare or in JP2 boxes.
 
     Raises:
@@ -141,6 +151,8 @@ def check_jpeg_2000(code: bytes, rows: int, columns: int) -> None:
             raise UndecodableError(DAMAGED)
         at += 2 + length
     _follow_tile_parts(code, at, tiles)
+    depth = code[start + 42] if len(code) > start + 42 else 0
+    return Stream(precision=(depth & 0x7F) + 1, is_signed=depth > 0x7F)
 
 
 def _codestream(code: bytes) -> int:

@@ -27,13 +27,18 @@ SLOPE_LIMIT, INTERCEPT_LIMIT = 1e6, 1e9  # 16-bit values beyond them are no long
 PIXELS_LIMIT = 1 << 26  # of one frame, 8192 x 8192; the largest radiographs have half of it
 LAYOUT = (tag.ROWS, tag.COLUMNS, tag.SAMPLES, tag.BITS_ALLOCATED, tag.BITS_STORED, tag.HIGH_BIT, tag.PHOTOMETRIC)
 UNDEFINED = 0xFFFFFFFF  # the length of compressed pixels
+PIXEL_PADDING = 8  # bytes that may follow the pixels: some writers fill words; a row more is another picture
 INTEGER_BITS = (8, 16, 32)
+NEEDS_RESCALE = frozenset({"CT", "PT"})
 CODE_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _")
 # What tells passes over the same place apart, the plainest first; looked at only where slices share a place or interleave.
 PASSES = (
     tag.STACK,
     tag.TEMPORAL_POSITION,
     tag.ACQUISITION_NUMBER,
+    tag.SERIES_NUMBER,
+    tag.COMPLEX_COMPONENT,
+    tag.CARDIAC_PHASE,
     tag.ECHO_NUMBER,
     tag.INVERSION_TIME,
     tag.FLIP_ANGLE,
@@ -77,6 +82,7 @@ class Frame:
     has_lut: bool = False
     has_mapping: bool = False
     mapping: Mapping | None = None
+    is_stored: bool = False  # nothing scales its values: no rescale, no table, no mapping
     is_mapped: bool = False  # the mapping is what scales the values, for want of a rescale
     nature: tuple[bytes, ...] = ()
     own: dict[int, bytes] = field(default_factory=dict)  # attributes of this frame that stand in the functional groups
@@ -134,10 +140,10 @@ def frames_of(header: Header) -> list[Frame] | str:
 
         return frames_of_groups(header, modality)
     frame = Frame(header, modality=modality)
-    if "MOSAIC" in image_type:
+    if "MOSAIC" in image_type or _has_mosaic_images(header):
         frame.trouble = ("mosaic", "is a mosaic: many slices drawn in one picture, whose places are not in standard attributes")
         return [frame]
-    if tag.FRAMES in tags and header.first_number(tag.FRAMES) != 1:
+    if tags.get(tag.FRAMES, b"").strip(b"\0 ") and header.first_number(tag.FRAMES) != 1:
         frame.trouble = ("multi-frame", "holds several frames without saying where each lies")
         return [frame]
     fill_place(frame)
@@ -152,6 +158,13 @@ def _object(sop_class: bytes | None, modality: bytes | None, image_type: bytes |
     uid, told, kinds = (plain_text(raw or b"") for raw in (sop_class, modality, image_type))
     known = code_string(told) or modality_of(uid)
     return uid, known, kinds.split("\\"), not_a_scan(uid, known)
+
+
+def _has_mosaic_images(header: Header) -> bool:
+    """Say whether Siemens' own header counts several images in the picture; converters can lose the word in ImageType."""
+    if tag.SIEMENS_MOSAIC_IMAGES not in header.tags or not header.text(tag.SIEMENS_CREATOR).startswith("SIEMENS"):
+        return False
+    return (header.integer(tag.SIEMENS_MOSAIC_IMAGES) or 0) > 1 or (header.first_number(tag.SIEMENS_MOSAIC_IMAGES) or 0) > 1
 
 
 def fill_place(frame: Frame) -> None:
@@ -186,11 +199,16 @@ def fill_values(frame: Frame) -> None:
         set_scale(frame, header.number(tag.SLOPE), header.number(tag.INTERCEPT))
     elif frame.mapping:
         frame.apply_mapping()
-    elif frame.modality == "CT":
-        frame.trouble = frame.trouble or (
-            "no-rescale",
-            "has no RescaleSlope and RescaleIntercept, so its values are not Hounsfield units",
-        )
+    elif frame.modality in NEEDS_RESCALE:
+        frame.trouble = frame.trouble or no_rescale(frame.modality)
+    else:
+        frame.is_stored = True
+
+
+def no_rescale(modality: str) -> tuple[str, str]:
+    """Return the trouble of a frame whose values nothing scales, of a modality whose values mean something only when scaled."""
+    meant = {"CT": "Hounsfield units", "PT": "an activity"}.get(modality, "what the others of its series have")
+    return "no-rescale", f"has no RescaleSlope and RescaleIntercept, so its values are not {meant}"
 
 
 def set_scale(frame: Frame, slope: float | None, intercept: float | None) -> None:
@@ -222,6 +240,8 @@ def pixel_trouble(header: Header, frames: int) -> tuple[str, str] | None:
     trouble, bits = _layout(header.pixel_tag, header.big, *map(header.tags.get, LAYOUT))
     if trouble:
         return trouble
+    if header.pixel_tag == tag.PIXELS and header.integer(tag.SIGNED) not in (0, 1):
+        return "no-sign", "does not say whether its pixels have a sign (PixelRepresentation)"
     if header.syntax not in tag.NATIVE:
         return encapsulated_trouble(header)
     needed, start = bits * frames // 8, header.pixel_offset or 0
@@ -233,7 +253,7 @@ def pixel_trouble(header: Header, frames: int) -> tuple[str, str] | None:
         return "truncated", "is cut short in its pixels"
     if header.pixel_length < needed:
         return "truncated", "has fewer pixels than its rows and columns need"
-    if header.pixel_length > needed + 1:
+    if header.pixel_length > needed + PIXEL_PADDING:
         return "pixel-length", "has more pixels than its rows and columns need"
     return None
 

@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 
 SAME_DIRECTION = 1e-3  # cosines written with three decimals differ by less
 SAME_SPACING = 1e-3  # relative; DS strings of six digits differ by less
+SAME_PLACE_SHARE = 0.25  # of a pixel: the same in micro-CT, whose slices lie nearer
 SAME_PLACE_MM = (
     0.02  # two slices nearer than this share a place: positions are written to 0.1 or finer, the thinnest slices are 0.1 apart
 )
-IN_PLANE_MM = 0.1  # a field of view that moves less is rounding of positions
+IN_PLANE_MM = 0.2  # a field of view that moves less is rounding: to 0.1 mm it moves two oblique positions 0.17 mm apart
 TILT_LIMIT = 1.0  # sideways step over step along the normal: 45 degrees; gantries tilt to 30
+KINDS_SEARCHED = 300  # of orientations or spacings in one series; of more every other one is a kind of its own
+BLOCKS_LIMIT = 100  # fields of view in one series
 MIN_PASS = 3  # slices that make a pass of its own when two passes interleave
 HOLE_LIMIT_MM = 50.0  # slices further apart are two boxes: nothing between them is known
 
@@ -38,6 +41,7 @@ NATURE_WORDS = (  # of `NATURE`, in its order
     "b-value",
     "tube voltage",
     "units",
+    "decay correction",
 )
 PASS_WORDS = {
     tag.STACK: "stack",
@@ -54,11 +58,32 @@ PASS_WORDS = {
     tag.ACQUISITION_DATETIME: "acquisition time",
     tag.ACQUISITION_TIME: "acquisition time",
     tag.CONTENT_TIME: "content time",
+    tag.SERIES_NUMBER: "series number",
+    tag.COMPLEX_COMPONENT: "complex component",
+    tag.CARDIAC_PHASE: "cardiac phase",
 }
+# Of passes that lie between each other's slices: what says that they show another contrast. Times do not, because slices of one
+# pass are often measured in another order than they lie.
+CONTRASTS = (
+    tag.TEMPORAL_POSITION,
+    tag.ACQUISITION_NUMBER,
+    tag.STACK,
+    tag.ECHO_NUMBER,
+    tag.INVERSION_TIME,
+    tag.FLIP_ANGLE,
+    tag.SIEMENS_B_VALUE,
+    tag.GE_B_VALUE,
+    tag.PHILIPS_B_VALUE,
+    tag.CONTRAST_AGENT,
+    tag.COMPLEX_COMPONENT,
+    tag.SERIES_NUMBER,
+    tag.SLICE_THICKNESS,
+)
 CLOCKS = (  # what may tell passes apart by their order alone; the numbers of images only where they run on from pass to pass
     (tag.ACQUISITION_DATETIME, "acquisition time"),
     (tag.ACQUISITION_TIME, "acquisition time"),
     (tag.CONTENT_TIME, "content time"),
+    (tag.TRIGGER_TIME, "trigger time"),
     (tag.INSTANCE_NUMBER, "instance number"),
 )
 
@@ -87,6 +112,11 @@ def parted(frames: list[Frame], same_pixels: Callable[[Frame, Frame], bool]) -> 
     for step in (_by_field_of_view, lambda part: _by_pass(part, same_pixels), _by_hole):
         parts = [piece for part in parts for piece in ([part] if part.refusal else step(part))]
     return parts
+
+
+def same_place_mm(frame: Frame) -> float:
+    """Return how near to each other slices like this one share a place."""
+    return min(SAME_PLACE_MM, SAME_PLACE_SHARE * min(frame.spacing or (SAME_PLACE_MM / SAME_PLACE_SHARE,)))
 
 
 def normal_of(frame: Frame) -> NDArray[np.float64]:
@@ -125,7 +155,9 @@ def _by_kind(frames: list[Frame]) -> list[Part]:
 def unit_of(frame: Frame) -> str:
     """Return the unit of a frame's values, as far as slices of one volume must agree on it."""
     told = frame.mapping.unit if frame.is_mapped and frame.mapping else frame.text(tag.RESCALE_TYPE)
-    return told or ("HU" if frame.modality == "CT" and not frame.has_lut else "")
+    if frame.has_lut:
+        return ""  # the table's type says it, which is looked at when it is read
+    return told or ("HU" if frame.modality == "CT" else "")
 
 
 class _Clusters:
@@ -137,6 +169,9 @@ class _Clusters:
         self.known: dict[tuple[float, ...] | None, int] = {None: -1}
 
     def number(self, value: tuple[float, ...] | None) -> int:
+        if value not in self.known and len(self.first) >= KINDS_SEARCHED:
+            self.known[value] = len(self.first)
+            self.first.append(value)  # type: ignore[arg-type]
         if value not in self.known:
             self.known[value] = next((at for at, other in enumerate(self.first) if self._near(value, other)), len(self.first))
             if self.known[value] == len(self.first):
@@ -163,46 +198,49 @@ def _by_field_of_view(part: Part) -> list[Part]:
     points = np.array([frame.position for frame in frames])
     place, plane = points @ normal_of(frames[0]), points @ axes.T
     best: NDArray[np.int64] | None = None
-    for slope in _slopes(place, plane):
+    for slope in _slopes(place, plane, same_place_mm(frames[0])):
         rest = plane - place[:, None] * slope
-        labels = _cluster(rest)
+        labels = _cluster(rest, max(2, min(len(frames) // 3, BLOCKS_LIMIT)))
         if best is None or labels.max() < best.max():
             best = labels
             spread = float(np.ptp(rest, axis=0).max())
         if best.max() == 0:
-            part.shifted_mm = spread if spread > SAME_PLACE_MM else 0.0
+            part.shifted_mm = spread if spread > same_place_mm(frames[0]) else 0.0
             return [part]
     count = int(best.max()) + 1  # type: ignore[union-attr]
-    if count > max(2, len(frames) // 3):  # no blocks: every slice lies a little elsewhere
+    if count > max(2, min(len(frames) // 3, BLOCKS_LIMIT)):  # no blocks: every slice lies a little elsewhere
         part.shifted_mm = float(np.ptp(plane - np.median(plane, axis=0), axis=0).max())
         if part.shifted_mm <= min(frames[0].spacing or (0.0,)):
             return [part]
-        words = f"its slices lie up to {part.shifted_mm:.3g} mm beside each other without a rule"
+        words = f"Its slices lie up to {part.shifted_mm:.3g} mm beside each other without a rule"
         part.refusal = ("shifted-slices", words)
         return [part]
     pieces = [[frame for frame, label in zip(frames, best, strict=True) if label == k] for k in range(count)]  # type: ignore[arg-type]
     return [part.with_frames(piece, "field of view") for piece in pieces]
 
 
-def _slopes(place: NDArray[np.float64], plane: NDArray[np.float64]) -> Iterable[NDArray[np.float64]]:
+def _slopes(place: NDArray[np.float64], plane: NDArray[np.float64], same_mm: float) -> Iterable[NDArray[np.float64]]:
     """Yield the sideways step per mm that the slices may have: none, that of all together, the commonest between neighbours."""
     yield np.zeros(2)
     far = place - place.mean()
-    if np.ptp(place) <= SAME_PLACE_MM:
+    if np.ptp(place) <= same_mm:
         return
     fitted = far @ (plane - plane.mean(axis=0)) / (far @ far)
     steps = np.diff(place)
-    moved = steps > SAME_PLACE_MM
+    moved = steps > same_mm
     usual = np.median(np.diff(plane, axis=0)[moved] / steps[moved, None], axis=0)
     for slope in (fitted, usual):
         if np.linalg.norm(slope) <= TILT_LIMIT:
             yield slope
 
 
-def _cluster(points: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Number points so that neighbours within `IN_PLANE_MM` of the first of their kind share a number."""
+def _cluster(points: NDArray[np.float64], most: int) -> NDArray[np.int64]:
+    """Number points so that neighbours within `IN_PLANE_MM` of the first of their kind share a number; all beyond `most` one."""
     labels, first = np.full(len(points), -1), 0
     while (labels < 0).any():
+        if first > most:
+            labels[labels < 0] = first
+            break
         seed = points[np.argmax(labels < 0)]
         near = (labels < 0) & (np.abs(points - seed).max(axis=1) <= IN_PLANE_MM)
         labels[near] = first
@@ -232,6 +270,11 @@ def _by_pass(part: Part, same_pixels: Callable[[Frame, Frame], bool]) -> list[Pa
     most = max(map(len, shared))
     for key in PASSES:
         groups = _grouped(part.frames, key)
+        if key == tag.TRIGGER_TIME and len(groups) > most:  # it differs from slice to slice: only its order tells
+            passes = _by_clock(part, places, ((tag.TRIGGER_TIME, "trigger time"),))
+            if passes:
+                passes[0].duplicates += part.duplicates
+                return passes
         useful = len(groups) > 1 and (len(groups) == most or len(part.frames) >= 2 * len(groups))
         if useful and sum(len(group) for members in groups for group in _shared(members)) < sum(map(len, shared)):
             word = PASS_WORDS.get(key, "diffusion weighting")
@@ -247,7 +290,7 @@ def _by_pass(part: Part, same_pixels: Callable[[Frame, Frame], bool]) -> list[Pa
         gone = [frame for frame in part.frames if id(frame) in drop]
         return [Part([frame for frame in part.frames if id(frame) not in drop], part.reasons, None, part.duplicates + gone)]
     if places == 1:
-        part.refusal = ("one-place", f"all {len(part.frames)} slices say that they lie at one place")
+        part.refusal = ("one-place", f"All {len(part.frames)} slices say that they lie at one place")
     else:
         names = " and ".join(frame.name for frame in shared[0][:2])
         words = f"{names} lie at one place with different pixels, and nothing in them says which is which"
@@ -259,7 +302,7 @@ def _shared(frames: list[Frame]) -> list[list[Frame]]:
     """Return the groups of frames (sorted along the normal) that share a place."""
     if len(frames) < 2:
         return []
-    starts = [0, *(np.flatnonzero(np.diff(along(frames)) > SAME_PLACE_MM) + 1), len(frames)]
+    starts = [0, *(np.flatnonzero(np.diff(along(frames)) > same_place_mm(frames[0])) + 1), len(frames)]
     return [frames[a:b] for a, b in pairwise(starts) if b - a > 1]
 
 
@@ -286,13 +329,13 @@ def _without_same_instance(frames: list[Frame], same_pixels: Callable[[Frame, Fr
 
 def _uninterleaved(part: Part) -> list[Part]:
     """Part passes that lie between each other's slices (other table positions, perhaps another breath)."""
-    for key in (tag.TEMPORAL_POSITION, tag.ACQUISITION_NUMBER):
+    for key in CONTRASTS:
         groups = _grouped(part.frames, key)
         if len(groups) < 2 or min(map(len, groups)) < MIN_PASS:
             continue
         spans = _spans(part, groups)
         if any(low < high_before for (_, high_before), (low, _) in pairwise(spans)):
-            pieces = [part.with_frames(group, PASS_WORDS[key]) for group in groups]
+            pieces = [part.with_frames(group, PASS_WORDS.get(key, "diffusion weighting")) for group in groups]
             pieces[0].duplicates = part.duplicates
             return pieces
     return [part]
@@ -303,14 +346,14 @@ def _spans(part: Part, groups: list[list[Frame]]) -> list[tuple[float, float]]:
     return sorted((min(place[id(frame)] for frame in group), max(place[id(frame)] for frame in group)) for group in groups)
 
 
-def _by_clock(part: Part, places: int) -> list[Part]:
+def _by_clock(part: Part, places: int, clocks: tuple[tuple[int, str], ...] = CLOCKS) -> list[Part]:
     """Part passes by the clock alone: every place was taken equally often, and each pass ended before the next began."""
-    starts = [0, *(np.flatnonzero(np.diff(along(part.frames)) > SAME_PLACE_MM) + 1), len(part.frames)]
+    starts = [0, *(np.flatnonzero(np.diff(along(part.frames)) > same_place_mm(part.frames[0])) + 1), len(part.frames)]
     stacks = [part.frames[a:b] for a, b in pairwise(starts)]
     count = len(stacks[0])
     if count < 2 or any(len(stack) != count for stack in stacks) or places < 2:
         return []
-    for key, word in CLOCKS:
+    for key, word in clocks:
         known = {id(frame): frame.moment(key) for frame in part.frames}
         moments = {frame: moment for frame, moment in known.items() if moment is not None}
         if len(moments) < len(known):

@@ -60,7 +60,19 @@ class Header:
     set of a deflated file (offsets count in it), else None.
     """
 
-    __slots__ = ("big", "content", "file", "path", "pixel_length", "pixel_offset", "pixel_tag", "size", "syntax", "tags")
+    __slots__ = (
+        "big",
+        "content",
+        "file",
+        "path",
+        "pixel_kind",
+        "pixel_length",
+        "pixel_offset",
+        "pixel_tag",
+        "size",
+        "syntax",
+        "tags",
+    )
 
     def __init__(self, path: str, syntax: str) -> None:
         self.path, self.syntax, self.big = path, syntax, syntax == tag.EXPLICIT_BIG
@@ -68,6 +80,7 @@ class Header:
         self.pixel_offset: int | None = None
         self.pixel_length = 0
         self.pixel_tag = 0
+        self.pixel_kind = b""
         self.size = 0
         self.file = HERE
         self.content: bytes | None = None
@@ -223,7 +236,13 @@ def _walk(head: bytes, pos: int, whole: bool, explicit: bool, header: Header) ->
         if element is not None:  # a short element of this length that was met before: most are
             key, is_wanted, length = element
             if key <= last:
-                break
+                slow += 1
+                if (
+                    key < last
+                    or slow > ELEMENTS_LIMIT
+                    or tags.get(key, head[pos + 8 : pos + 8 + length]) != head[pos + 8 : pos + 8 + length]
+                ):
+                    break
             last = key
             start = pos + 8
             pos = start + length
@@ -241,7 +260,7 @@ def _walk(head: bytes, pos: int, whole: bool, explicit: bool, header: Header) ->
             raise NotDicomError(f"its header has more than {ELEMENTS_LIMIT} elements")
         if key >= tag.FLOAT_PIXELS:
             if key in PIXEL_TAGS:
-                header.pixel_offset, header.pixel_length, header.pixel_tag = start, length, key
+                header.pixel_offset, header.pixel_length, header.pixel_tag, header.pixel_kind = start, length, key, kind
             if key in PIXEL_TAGS or key > tag.PIXELS:
                 return
         elif explicit and not header.big and kind not in LONG_FORM and len(_elements) < ELEMENTS_KNOWN:
@@ -252,7 +271,7 @@ def _walk(head: bytes, pos: int, whole: bool, explicit: bool, header: Header) ->
         else:
             pos = start + length
         if key == tag.MODALITY_LUT:
-            if length:
+            if head[start : start + 4] == (b"\xff\xfe\xe0\x00" if header.big else b"\xfe\xff\x00\xe0"):  # not empty
                 tags[key] = b""
         elif key in tag.SEQUENCES or (key in tag.WANTED and length != UNDEFINED):
             if pos > size:

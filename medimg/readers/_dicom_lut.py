@@ -14,6 +14,18 @@ if TYPE_CHECKING:
     from medimg.readers._dicom_frames import Frame
 
 
+def lut_unit(frame: Frame) -> str:
+    """Return the unit of what a Modality LUT gives (its ModalityLUTType), "" if it is not told or not specified."""
+    import pydicom
+
+    try:
+        data = pydicom.dcmread(frame.path, stop_before_pixels=True, specific_tags=["ModalityLUTSequence"], force=True)
+        told = str(data.ModalityLUTSequence[0].get("ModalityLUTType", ""))
+    except Exception:  # noqa: BLE001 - damaged, which reading the values says
+        return ""
+    return "" if told == "US" else told
+
+
 def through_lut(frame: Frame, values: NDArray[np.generic]) -> NDArray[np.int64]:
     """Map stored values through the table of the frame's file; values below and above it take its first and last entry.
 

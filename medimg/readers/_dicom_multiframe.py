@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from medimg.readers import _dicom_tags as tag
 from medimg.readers._dicom_frames import (
+    NEEDS_RESCALE,
     Frame,
     nature,
+    no_rescale,
     orientation,
     pixel_spacing,
     pixel_trouble,
@@ -34,6 +36,10 @@ TEXTS = {
     ),
     tag.ECHO_TIME: ((tag.MR_ECHO, tag.EFFECTIVE_ECHO_TIME, "d"), (tag.MR_TIMING, tag.ECHO_TIME, "")),
     tag.B_VALUE: ((tag.MR_DIFFUSION, tag.B_VALUE, "d"),),
+    tag.GRADIENT_DIRECTION: ((tag.MR_DIFFUSION, tag.GRADIENT_SEQUENCE, "B"),),  # only whether two are the same counts
+    tag.FLIP_ANGLE: ((tag.MR_TIMING, tag.FLIP_ANGLE, ""),),
+    tag.CARDIAC_PHASE: ((tag.CARDIAC, tag.CARDIAC_PHASE, "f"),),
+    tag.COMPLEX_COMPONENT: tuple((group, tag.COMPLEX_COMPONENT, "") for group in tag.FRAME_TYPES),
     tag.TRIGGER_TIME: ((tag.CARDIAC, tag.TRIGGER_DELAY, "d"),),
     tag.KERNEL: ((tag.CT_RECONSTRUCTION, tag.KERNEL, ""),),
     tag.IMAGE_TYPE: tuple((group, tag.FRAME_TYPE, "") for group in tag.FRAME_TYPES),
@@ -138,6 +144,8 @@ def _frame(header: Header, modality: str, index: int, groups: _Groups, others: l
         set_scale(frame, *(value[0] if value else None for value in scales))
     elif frame.mapping:
         frame.apply_mapping()
-    elif modality == "CT":
-        frame.trouble = ("no-rescale", "has no RescaleSlope and RescaleIntercept, so its values are not Hounsfield units")
+    elif modality in NEEDS_RESCALE:
+        frame.trouble = no_rescale(modality)
+    else:
+        frame.is_stored = True
     return frame

@@ -17,8 +17,16 @@ if TYPE_CHECKING:
     from medimg.readers._dicom_frames import Frame
 
 HOUNSFIELD = "[hnsf'U]"  # UCUM
-DAY_S = 86_400.0
-LONGEST_UPTAKE_S = 10 * DAY_S  # from injection to scan; zirconium-89 is scanned after a week
+LONGEST_HALF_LIVES = 8  # from injection to scan: after more there is nothing left to see, so the clocks disagree
+DOSES_BQ, WEIGHTS_KG, HALF_LIVES_S = (1e6, 1e11), (0.5, 500.0), (60.0, 1e7)  # else they are in other units
+SAME_FOR_ALL = (
+    tag.UNITS,
+    tag.CORRECTED_IMAGE,
+    tag.PATIENT_WEIGHT,
+    tag.DECAY_CORRECTION,
+    tag.RADIOPHARMACEUTICAL,
+    tag.SERIES_TIME,
+)
 
 
 @dataclass(frozen=True)
@@ -55,25 +63,28 @@ def suv_factor(frames: list[Frame]) -> float | None:
     header = frames[0].header
     corrected = {part.strip() for part in header.text(tag.CORRECTED_IMAGE).split("\\")}
     weight_kg = header.number(tag.PATIENT_WEIGHT)
-    if header.text(tag.UNITS) != "BQML" or not {"ATTN", "DECY"} <= corrected or not weight_kg or weight_kg <= 0:
+    if any(one.header.tags.get(key) != header.tags.get(key) for one in frames for key in SAME_FOR_ALL):
+        return None
+    if header.text(tag.UNITS) != "BQML" or not {"ATTN", "DECY"} <= corrected or not _within(weight_kg, WEIGHTS_KG):
         return None
     try:
         (tracer,) = items(header.tags.get(tag.RADIOPHARMACEUTICAL, b""), big=header.big)
     except (NotDicomError, ValueError):
         return None
     dose, half_life = (decimals(tracer.get(key, b""), 1) for key in (tag.TOTAL_DOSE, tag.HALF_LIFE))
-    if not dose or not half_life or dose[0] <= 0 or half_life[0] <= 0:
+    if not dose or not half_life or not _within(dose[0], DOSES_BQ) or not _within(half_life[0], HALF_LIVES_S):
         return None
     decay = header.text(tag.DECAY_CORRECTION)
     if decay == "ADMIN":
         waited_s = 0.0
     elif decay == "START":
         waited = _waited_s(frames, tracer)
-        if waited is None:
+        if waited is None or waited > LONGEST_HALF_LIVES * half_life[0]:
             return None
         waited_s = waited
     else:
         return None
+    assert weight_kg is not None  # it lies within its limits
     return float(weight_kg * 1000 / (dose[0] * 2 ** (-waited_s / half_life[0])))
 
 
@@ -84,6 +95,8 @@ def quantity_hazards(frames: list[Frame]) -> list[Hazard]:
     if mapping:
         unit = mapping.unit or "a unit that is not told"
         line = f"{mapping.slope:g} x stored value {'-' if mapping.intercept < 0 else '+'} {abs(mapping.intercept):g}"
+        if frame.is_mapped and any(one.mapping != mapping for one in frames):
+            line, unit = "each slice by its own", unit
         if frame.is_mapped:
             words = f"It has no rescale; its values are those of its real-world value mapping ({line}), in {unit}."
             found.append(Hazard("real-world-values", Verdict.NOTED, words))
@@ -118,11 +131,19 @@ def _waited_s(frames: list[Frame], tracer: dict[int, bytes]) -> float | None:
     if given is None:
         return None
     waited_s = (scan - given).total_seconds()
-    return waited_s if 0 <= waited_s < LONGEST_UPTAKE_S else None
+    return waited_s if waited_s >= 0 else None
+
+
+def _within(value: float | None, limits: tuple[float, float]) -> bool:
+    return value is not None and limits[0] <= value <= limits[1]
 
 
 def _moment(text: str) -> datetime | None:
+    """Read a date and a time of hours, minutes or seconds (VR TM, DT); fractions and offsets are left out."""
     digits = text.strip("\0 ").split(".")[0].split("+")[0].split("-")[0]
+    if len(digits) not in (10, 12, 14):
+        return None
+    digits = digits.ljust(14, "0")
     try:
         return datetime.strptime(digits, "%Y%m%d%H%M%S")  # noqa: DTZ007 - all of one scanner's clock
     except ValueError:

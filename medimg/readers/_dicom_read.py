@@ -96,6 +96,11 @@ def _integers(frame: Frame) -> bool:
 
 
 def _unit(frames: list[Frame]) -> str:
+    if frames[0].has_lut:
+        from medimg.readers._dicom_lut import lut_unit
+
+        units = {lut_unit(frame) for frame in frames}
+        return code_string(units.pop()) if len(units) == 1 else ""
     if frames[0].is_mapped:
         return unit_of(frames[0])  # read as a unit of UCUM
     kinds = {frame.text(tag.UNITS) if frames[0].modality == "PT" else unit_of(frame) for frame in frames}

@@ -11,8 +11,8 @@ import numpy as np
 from medimg._tools.identity import short_name
 from medimg.errors import GeometryError
 from medimg.readers import _dicom_tags as tag
-from medimg.readers._dicom_frames import code_string
-from medimg.readers._dicom_groups import SAME_PLACE_MM, Part, parted
+from medimg.readers._dicom_frames import code_string, no_rescale
+from medimg.readers._dicom_groups import Part, parted, same_place_mm
 from medimg.readers._dicom_objects import PROJECTIONS
 from medimg.readers._dicom_places import place
 from medimg.readers._dicom_quantities import quantity_hazards, suv_factor
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LISTED = 8  # files that a sentence lists; the hazard's `files` has all
 INVERTED = "It is MONOCHROME1 (low values are bright); the values stay as stored."
+OFF_FIRST_MM = 0.05  # a corner that is less far off is rounding of directions and spacing
 VOXELS_LIMIT = 1 << 33  # of one volume: 16 GiB as int16
 
 
@@ -35,13 +36,16 @@ def series_of(frames: list[Frame], localizers: list[str]) -> list[Series]:
     if modality in PROJECTIONS and not any(frame.position for frame in sound):
         made = [_projection(frame) for frame in sound] + [_refused([frame], *frame.trouble) for frame in bad if frame.trouble]
         return [_named(series, members) for series, members in made]
+    scaled = any(not frame.is_stored for frame in sound)
     for frame in list(sound):
-        trouble = _unplaced(frame)
+        trouble = _unplaced(frame) or (no_rescale("") if frame.is_stored and scaled else None)
         if trouble:
             frame.trouble = trouble
             sound.remove(frame)
             bad.append(frame)
-    if len(bad) >= len(sound):
+    whole = {(frame.header.text(tag.SOP_INSTANCE), frame.index) for frame in sound}
+    copies = [frame for frame in bad if (frame.header.text(tag.SOP_INSTANCE), frame.index) in whole]
+    if len(bad) - len(copies) >= len(sound):
         kind, words = Counter(frame.trouble for frame in bad if frame.trouble).most_common(1)[0][0]
         return [_named(*_refused(frames, kind, _sentence(kind, words, bad, len(frames)), told=True))]
     hazards = _left_out(bad)
@@ -71,7 +75,7 @@ def _volume(part: Part, parts: int, hazards: list[Hazard], left_out: list[str]) 
     frames = part.frames
     if part.refusal:
         kind, words = part.refusal
-        return _refused(frames, kind, f"{words[0].upper()}{words[1:]}; no volume of it could be trusted.", told=True)
+        return _refused(frames, kind, f"{words}; no volume of it could be trusted.", told=True)
     try:
         placed = place(frames)
     except GeometryError:
@@ -88,7 +92,11 @@ def _volume(part: Part, parts: int, hazards: list[Hazard], left_out: list[str]) 
     if frames[0].text(tag.PHOTOMETRIC) == "MONOCHROME1":
         found.append(Hazard("inverted", Verdict.NOTED, INVERTED))
     found += quantity_hazards(frames)
-    if part.shifted_mm > SAME_PLACE_MM:
+    off_mm = _off_first_mm(frames)
+    if off_mm > OFF_FIRST_MM:
+        words = f"Orientation or pixel spacing of its slices differ a little; a corner lies up to {off_mm:.2g} mm off the grid's."
+        found.append(Hazard("slight-differences", Verdict.NOTED, words))
+    if part.shifted_mm > same_place_mm(frames[0]):
         words = (
             f"The slices lie up to {part.shifted_mm:.2g} mm beside each other; "
             "the grid has them in one column, where they lie on average."
@@ -113,6 +121,22 @@ def _volume(part: Part, parts: int, hazards: list[Hazard], left_out: list[str]) 
     ), frames
 
 
+def _off_first_mm(frames: list[Frame]) -> float:
+    """Return how far a far corner of a slice lies off where the first slice's directions and spacing put it."""
+    kinds = {(frame.orientation, frame.spacing) for frame in frames}
+    if len(kinds) == 1:
+        return 0.0
+    first = frames[0]
+    sides = np.array([first.columns - 1, first.rows - 1])[:, None]
+
+    def corner(orientation: object, spacing: object) -> Any:
+        down, right = spacing  # type: ignore[misc]
+        return np.reshape(orientation, (2, 3)) * np.array([right, down])[:, None] * sides  # type: ignore[arg-type]
+
+    usual = corner(first.orientation, first.spacing)
+    return float(max(np.linalg.norm(corner(*kind) - usual, axis=1).sum() for kind in kinds))
+
+
 def _projection(frame: Frame) -> tuple[Series, list[Frame]]:
     """Describe a projection (CR, DX ...): one picture in the detector's millimetres."""
     down, right = frame.spacing or (1.0, 1.0)
@@ -126,6 +150,7 @@ def _projection(frame: Frame) -> tuple[Series, list[Frame]]:
         found.append(Hazard("inverted", Verdict.NOTED, INVERTED))
     source = SourceSlice(
         file=frame.header.file,
+        frame=frame.index,
         position_mm=(0.0, 0.0, 0.0),
         instance_uid=frame.header.text(tag.SOP_INSTANCE),
         class_uid=frame.header.text(tag.SOP_CLASS),

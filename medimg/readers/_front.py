@@ -84,6 +84,7 @@ def scan(*paths: str | Path) -> tuple[tuple[Study, ...], tuple[Skipped, ...]]:
                 skipped.append(replace(item, what=found.names.get(item.what, item.what)))
             else:
                 series.append(_with_shown_names(item, found.names))
+    series = _distinct(series)
     used = {found.names.get(str(file)) for item in series for file in item.files}  # a detached data file is no format's own
     unused = (item for item in skipped if item.what not in used)
     return _studies(series), tuple(sorted(unused, key=lambda item: item.what))
@@ -186,6 +187,16 @@ def refusal(series: Series) -> str:
     return (worst[0] if worst else "it has no volume").rstrip(".")
 
 
+def _distinct(series: list[Series]) -> list[Series]:
+    """Give volumes that would have one name (of copies with other pixels, of one UID in two studies) names of their own."""
+    counts: dict[str, int] = {}
+    distinct = []
+    for item in series:
+        count = counts[item.name] = counts.get(item.name, 0) + 1
+        distinct.append(item if count == 1 else replace(item, name=short_name("series", item.name, count)))
+    return distinct
+
+
 def _with_shown_names(series: Series, names: dict[str, str]) -> Series:
     if not any(hazard.files for hazard in series.hazards):
         return series
@@ -200,9 +211,10 @@ def _studies(series: list[Series]) -> tuple[Study, ...]:
     """Put series into studies by study UID; a series without one is a study of its own."""
     groups: dict[str, list[Series]] = {}
     for item in series:
-        groups.setdefault(item.study_uid or f"series {item.name}", []).append(item)
+        own = item.study_uid if item.series_uid or not item.files else f"{item.study_uid} {item.files[0]}"
+        groups.setdefault(own if item.study_uid else f"series {item.name}", []).append(item)
     return tuple(
-        Study(name=short_name("study", uid), series=tuple(members), study_uid=members[0].study_uid)
+        Study(name=short_name("study", members[0].study_uid or uid), series=tuple(members), study_uid=members[0].study_uid)
         for uid, members in groups.items()
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from medimg.errors import ScanError
@@ -66,6 +67,27 @@ def _people(named: set[tuple[bytes, bytes]]) -> int:
     return max(len({patient for patient, _ in named}), len(born))
 
 
+def _told(volume: Volume, series: Series) -> tuple[Volume, Series]:
+    """Say what is known of values only when they are read: whole numbers too large to be exact in float32."""
+    import numpy as np
+
+    from medimg.readers._blocks import EXACT_FLOAT32, ROUNDED
+    from medimg.values import Hazard, Verdict
+
+    if volume.array.dtype != np.float32 or not any(_has_long_integers(file) for file in series.files[:1]):
+        return volume, series
+    if np.abs(volume.array).max() <= EXACT_FLOAT32:
+        return volume, series
+    return volume, replace(series, hazards=(*series.hazards, Hazard("rounded", Verdict.NOTED, ROUNDED)))
+
+
+def _has_long_integers(file: Path) -> bool:
+    from medimg.readers import _dicom_tags as tag
+
+    header = read_header(file)
+    return header.pixel_tag == tag.PIXELS and (header.integer(tag.BITS_ALLOCATED) or 0) > 16
+
+
 def read(series: Series) -> tuple[Volume, Series]:
     """Read the voxels of a series that `scan` described; without the files that turn out to be undecodable, and then it says so.
 
@@ -75,13 +97,13 @@ def read(series: Series) -> tuple[Volume, Series]:
     from medimg.readers._dicom_read import DamagedFramesError, read_volume
 
     try:
-        return read_volume(series), series
+        return _told(read_volume(series), series)
     except DamagedFramesError as error:
         from medimg.readers._dicom_repair import without
 
         smaller = without(series, error.damaged)
     try:
-        return read_volume(smaller), smaller
+        return _told(read_volume(smaller), smaller)
     except DamagedFramesError as error:
         names = ", ".join(sorted({series.slices[number].file.name for number in error.damaged})[:3])
         raise ScanError(f"{series.name} cannot be decoded ({names}). Export the series again.") from error

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from medimg.values import Series, Volume
 
 HEADER_LIMIT = 1 << 20  # bytes; real headers have under a kB
+UNIT_TOLERANCE = 1e-2  # length of a direction: two decimals are all that some writers give
+UNITS_MM = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "um": 1e-3, "?": 1.0, "": 1.0}
 KINDS = {
     "MET_CHAR": "i1",
     "MET_UCHAR": "u1",
@@ -66,7 +68,7 @@ def parse(path: Path) -> Block:
         raise BlockError("dimensions", "does not have the three dimensions of a scan")
     if fields.get("ElementNumberOfChannels", "1") != "1":
         raise BlockError("vectors", "holds several values a voxel, which is no scan")
-    if not _true(fields, "BinaryData"):
+    if not _true(fields, "BinaryData", "True"):  # who leaves it out means so
         raise BlockError("bad-encoding", "holds its voxels as text, which is not read here")
     kind = KINDS.get(fields.get("ElementType", ""))
     if kind is None:
@@ -76,13 +78,14 @@ def parse(path: Path) -> Block:
         raise BlockError("no-size", "does not say how many voxels it has")
     big = _true(fields, "BinaryDataByteOrderMSB") or _true(fields, "ElementByteOrderMSB")
     name = fields["ElementDataFile"]
-    data = path if name == "LOCAL" else beside(path, name)
+    is_local = name.upper() == "LOCAL"
+    data = path if is_local else beside(path, name)
     block = Block(
         path=data,
         kind=np.dtype((">" if big else "<") + kind),
         shape=(1, sizes[2], sizes[1], sizes[0]),
         affine=np.eye(4),
-        offset=offset if name == "LOCAL" else 0,
+        offset=offset if is_local else 0,
         packing="zlib" if _true(fields, "CompressedData") else "",
         header=path,
     )
@@ -111,8 +114,8 @@ def _fields(path: Path) -> tuple[dict[str, str], int]:
     raise BlockError("truncated", "is cut short in its header")
 
 
-def _true(fields: dict[str, str], name: str) -> bool:
-    return fields.get(name, "False").lower() in ("true", "1")
+def _true(fields: dict[str, str], name: str, unsaid: str = "False") -> bool:
+    return fields.get(name, unsaid).lower() in ("true", "1")
 
 
 def _skip(block: Block, fields: dict[str, str]) -> None:
@@ -144,10 +147,18 @@ def _place(block: Block, fields: dict[str, str]) -> None:
             Verdict.REPAIRED,
             f"It does not say {what}; the axes left, posterior, superior and origin 0 are taken.",
         )
+    lengths = np.linalg.norm(np.reshape(turn, (3, 3)), axis=1) if turn is not None else np.ones(3)
+    if (np.abs(lengths - 1) > UNIT_TOLERANCE).any():
+        raise BlockError("bad-affine", "has a TransformMatrix whose rows are no unit vectors, so its voxels' size is told twice")
+    unit = fields.get("DistanceUnits", "mm").strip().lower()
+    if unit not in UNITS_MM:
+        raise BlockError("units", "tells its lengths in a unit that is not known (DistanceUnits)")
+    if UNITS_MM[unit] != 1:
+        block.note("units", Verdict.NOTED, f"Its lengths are not in millimetres; they were multiplied by {UNITS_MM[unit]:g}.")
     affine = np.eye(4)
     affine[:3, :3] = np.reshape(turn or np.eye(3).ravel().tolist(), (3, 3)).T * steps
     affine[:3, 3] = shift or (0, 0, 0)
-    block.affine = affine
+    block.affine = np.diag([*(UNITS_MM[unit],) * 3, 1.0]) @ affine
 
 
 def _numbers(fields: dict[str, str], names: tuple[str, ...], count: int) -> list[float] | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SCALE_LIMIT = 1e12  # quantitative maps may have tiny units, but float32 ends at 1e38
 FORM_TOLERANCE_MM = 1e-2  # sform and qform differ by float32 rounding below this
 SPACING_TOLERANCE = 0.01  # share by which the affine's steps and pixdim may differ
+HALF_TURN = 1e-6  # of 1 - (b^2 + c^2 + d^2), the square of a; nifti1_io takes a as 0 there as well
 HEADER_BYTES = 544  # of NIfTI-2, with the extension flag
 KINDS = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
 NOT_READ = {
@@ -205,8 +206,10 @@ def _qform(fields: dict, pixdim: NDArray[np.float64]) -> NDArray[np.float64] | N
     rest = 1 - (b * b + c * c + d * d)
     if not np.isfinite([b, c, d, *shift, *pixdim]).all() or rest < -1e-3 or (pixdim <= 0).any():
         return None
-    length = np.sqrt(max(rest, 0.0) + b * b + c * c + d * d)
-    a, b, c, d = np.sqrt(max(rest, 0.0)) / length, b / length, c / length, d / length
+    if rest < HALF_TURN:
+        rest = 0.0  # what is left of float32 numbers, of which a root would make a turn of its own
+    length = np.sqrt(rest + b * b + c * c + d * d)
+    a, b, c, d = np.sqrt(rest) / length, b / length, c / length, d / length
     turn = np.array(
         [
             [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],

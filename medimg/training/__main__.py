@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def main(arguments: list[str] | None = None) -> int:
     """Run one of the steps; DATA is a folder with `lidc_nodules/` and `whole_chest/`."""
     parser = argparse.ArgumentParser(prog="python -m medimg.training", description=__doc__)
-    parser.add_argument("step", choices=("detect", "mine", "outline", "package", "calibrate", "evaluate"))
+    parser.add_argument("step", choices=("detect", "mine", "outline", "package", "opinion", "calibrate", "evaluate"))
     parser.add_argument("data", type=Path, help="folder with lidc_nodules/ and whole_chest/")
     parser.add_argument("--work", type=Path, default=Path("training_work"), help="folder for checkpoints")
     parser.add_argument("--model", default="lung-nodule", help="name of a model, or folder of its package")
@@ -122,6 +122,17 @@ def _package(options: argparse.Namespace) -> int:
     return 0
 
 
+def _opinion(options: argparse.Namespace) -> int:
+    from medimg.models import load_package
+    from medimg.training.second_opinion import fit_second_opinion, write_second_opinion
+
+    opinion = fit_second_opinion(_cubes(options, "train"))
+    write_second_opinion(load_package(options.model).folder, opinion)
+    for term in opinion.terms:
+        print(f"{term.words}: {term.weight:+.3f}")
+    return 0
+
+
 def _calibrate(options: argparse.Namespace) -> int:
     from medimg.engine import load_model
     from medimg.training import read_chests
@@ -139,22 +150,14 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from medimg.engine import load_model
-    from medimg.training import read_chests
-    from medimg.training.evaluate import evaluate_chests, evaluate_cubes, evaluate_detection
+    from medimg.training import evaluate
     from medimg.training.evidence import write_evidence
 
     model = load_model(options.model)
-    cubes = _cubes(options, options.split)
-    figures = {
-        "model": f"{model.card.name} {model.card.version}",
-        "whole_scans": evaluate_chests(model, read_chests(options.data / "whole_chest")),
-        f"{options.split} cubes, searched": evaluate_detection(model, cubes),
-        f"{options.split} cubes, centred": evaluate_cubes(model, cubes),
-        f"{options.split} cubes, point up to 5 mm off": evaluate_cubes(model, cubes, shift_mm=5.0),
-    }
+    figures = evaluate(model, options.data, split=options.split).to_dict()
     print(json.dumps(figures, indent=2))
     if options.write:
-        write_evidence(model.package.folder, figures)
+        write_evidence(model.package.folder, figures, split=options.split)
     return 0
 
 

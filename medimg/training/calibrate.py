@@ -13,7 +13,7 @@ from medimg.engine import Model, _scores
 from medimg.models.card import CARD_FILE
 from medimg.training._proposals import cube_volume, proposals
 from medimg.training.chests import TARGET
-from medimg.training.evaluate import mark_of
+from medimg.training.evaluate_chests import mark_of
 from medimg.training.outline_and_rate import RATINGS, soft_ratings
 
 if TYPE_CHECKING:
@@ -70,15 +70,19 @@ def equal_line(features: NDArray[np.float64], target: NDArray[np.float64]) -> Li
 
 
 def rated_lesions(model: Model, cubes: Cubes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return per nodule the network's rating logits (columns as `RATINGS`) and ln(diameter / 10 mm) of its outline."""
-    threshold = model.card.stage("outline").threshold
+    """Return per nodule the network's rating logits (columns as `RATINGS`) and the logit of the second opinion on its outline.
+
+    Without a second opinion on the card it is ln(diameter / 10 mm).
+    """
+    threshold, opinion = model.card.stage("outline").threshold, model.card.second_opinion
     logits, sizes = [], []
     for number in range(len(cubes.rows)):
         volume = cube_volume(cubes, number)
         center = volume.grid.to_mm(np.round(cubes.centroids[number]))
         lesion = model.lesion_at(volume, tuple(center.tolist()))
         logits.append([lesion.logits[name] for name in RATINGS])
-        sizes.append(np.log(_scores.diameter_mm(lesion, threshold=threshold) / _scores.TEN_MM))
+        size = np.log(_scores.diameter_mm(lesion, threshold=threshold) / _scores.TEN_MM)
+        sizes.append(opinion.logit(lesion.measured) if opinion else size)
     return np.array(logits), np.array(sizes)
 
 
@@ -105,7 +109,11 @@ def candidates(model: Model, cubes: Cubes, chests: Iterable[Chest]) -> tuple[NDA
 
 
 def calibrate(model: Model, cubes: Cubes, chests: Iterable[Chest]) -> dict[str, Line]:
-    """Fit every score of the card on validation cubes and chests; `nodule` weighs the detector's peak, `suspicion` the size."""
+    """Fit every score of the card on validation cubes and chests.
+
+    `suspicion` is fitted to whether the mean rating is above 3, the others to the mean ratings; it weighs the second opinion as
+    the network's logit, and `nodule` the detector's peak.
+    """
     logits, sizes = rated_lesions(model, cubes)
     ratings = soft_ratings(cubes)
     lines = {}
@@ -115,6 +123,8 @@ def calibrate(model: Model, cubes: Cubes, chests: Iterable[Chest]) -> dict[str, 
         target = ratings[:, column - 1].astype(float)
         known = ~np.isnan(target)
         if line.name == "suspicion":
+            target = cubes.numbers("malignant")
+            known = ~np.isnan(target)
             lines[line.name] = equal_line(np.column_stack([features, sizes])[known], target[known])
         else:
             lines[line.name] = fit_line(features[known], target[known])
@@ -131,7 +141,7 @@ def write_lines(folder: Path, lines: dict[str, Line]) -> None:
         if name == "nodule":
             text = re.sub(r"peak_weight = [-\d.]+", f"peak_weight = {line.weights[1]:.4f}", text)
         elif len(line.weights) > 1:
-            values["size_weight"] = line.weights[1]
+            values["opinion_weight" if "opinion_weight" in text else "size_weight"] = line.weights[1]
         row = re.search(rf'^.*\{{ name = "{name}", .*$', text, re.MULTILINE)
         if row is None:
             continue

@@ -54,8 +54,10 @@ class Cubes:
         return np.stack([self.numbers(f"centroid_{axis}") for axis in "zyx"], axis=1) - self.origins_mm
 
 
-def read_cubes(folder: str | Path, *, splits: Collection[str]) -> Cubes:
-    """Read the cubes of the given splits; every cube also carries the other nodules of its scan that reach into it.
+def read_cubes(folder: str | Path, *, splits: Collection[str] = (), without: Collection[str] = ()) -> Cubes:
+    """Read the cubes of the given splits (of all, if none is given), but for the patients `without`.
+
+    Every cube also carries the other nodules of its scan that reach into it.
 
     Raises:
         ScanError: the folder is not laid out so, or a file is damaged.
@@ -63,7 +65,9 @@ def read_cubes(folder: str | Path, *, splits: Collection[str]) -> Cubes:
     folder = Path(folder)
     try:
         with (folder / "labels.csv").open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if row["split"] in splits]
+            rows = [
+                row for row in csv.DictReader(file) if (not splits or row["split"] in splits) and row["patient_id"] not in without
+            ]
         rows.sort(key=lambda row: (row["file"], int(row["row"])))
         groups = {group: _group(folder, group) for group in dict.fromkeys(row["file"] for row in rows)}
     except (OSError, KeyError, ValueError, lzma.LZMAError) as error:
@@ -71,12 +75,18 @@ def read_cubes(folder: str | Path, *, splits: Collection[str]) -> Cubes:
             f"{folder.name} is not a folder of nodule cubes: {error}. Give the folder that holds labels.csv and the cubes."
         ) from error
     if not rows:
-        raise ScanError(f"{folder.name} holds no cubes of split {', '.join(splits)}. Give a split that labels.csv names.")
+        raise ScanError(
+            f"{folder.name} holds no cubes of {_asked(splits)}. Give a split that labels.csv names, or another folder."
+        )
     hu = np.stack([groups[row["file"]][0][int(row["row"])] for row in rows])
     mask = np.stack([groups[row["file"]][1][int(row["row"])] for row in rows])
     cubes = Cubes(hu=hu, mask=mask, rows=tuple(rows))
     _mark_neighbours(cubes)
     return cubes
+
+
+def _asked(splits: Collection[str]) -> str:
+    return f"split {', '.join(splits)}" if splits else "patients that were asked for"
 
 
 def _group(folder: Path, group: str) -> tuple[NDArray[np.int16], NDArray[np.uint8]]:

@@ -2,6 +2,7 @@ from .code import Code as Code
 from .finding import Finding as Finding
 from .finding import Heatmap as Heatmap
 from .finding import Measures as Measures
+from .finding import Part as Part
 from .finding import Prediction as Prediction
 from .finding import Score as Score
 from .grid import Grid as Grid

@@ -17,13 +17,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Part:
+    """One measured number that a readable score weighs, and what it adds to the logit."""
+
+    words: str
+    number: float
+    adds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Score:
-    """A number that a model gave: 0 to 1, what it means in one sentence, and whether it was calibrated."""
+    """A number that a model gave: 0 to 1, what it means in one sentence, and whether it was calibrated.
+
+    `parts` are what a readable model is made of; a network has none to show.
+    """
 
     name: str
     value: float
     meaning: str
     calibrated: bool = False
+    parts: tuple[Part, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.value <= 1:
@@ -95,11 +108,16 @@ class Finding:
             **{score.name: round(score.value, 4) for score in self.scores},
             "scores": {
                 score.name: {"value": round(score.value, 4), "meaning": score.meaning, "calibrated": score.calibrated}
+                | ({"parts": [_part(part) for part in score.parts]} if score.parts else {})
                 for score in self.scores
             },
             "tracking_uid": self.tracking_uid,
             "remarks": list(self.remarks),
         }
+
+
+def _part(part: Part) -> dict[str, Any]:
+    return {"words": part.words, "number": round(part.number, 3), "adds": round(part.adds, 3)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from medimg.cli import main
 from medimg.engine import load_model
 from medimg.errors import UnsuitableScanError
 from medimg.training import read_chests
-from medimg.training.evaluate import evaluate_chests
+from medimg.training.evaluate_chests import evaluate_chests
 
 DATA = Path(os.environ.get("MEDIMG_REAL_DATA", ""))
 pytestmark = pytest.mark.skipif(not os.environ.get("MEDIMG_REAL_DATA"), reason="MEDIMG_REAL_DATA is not set")

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from medimg.errors import ScanError
+from medimg.evaluation import bootstrap
 from medimg.training import Chest, read_chests, read_cubes
-from medimg.training.evaluate import interval
 from medimg.training.patients import write_patients
 from medimg.values import Grid, Volume
 
@@ -133,4 +133,4 @@ def test_an_interval_draws_patients_not_rows():
     """Hundred rows of one patient are one patient: the interval is as wide as with one row each."""
     values = np.array([0.0] * 100 + [1.0] * 100)
     patients = np.array(["a"] * 100 + ["b"] * 100)
-    assert interval(lambda rows: values[rows].mean(), patients) == [0.5, 0.0, 1.0]
+    assert bootstrap(lambda rows: values[rows].mean(), patients) == [0.5, 0.0, 1.0]
