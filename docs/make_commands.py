@@ -5,6 +5,7 @@ Usage: python docs/make_commands.py
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).parent / "commands.md"
 FUNCTIONS = {
     "convert": "medimg.convert",
+    "evaluate": "medimg.training.evaluate",
     "infer": "medimg.infer",
     "inspect": "medimg.inspect",
 }  # the public function behind a command
@@ -36,7 +38,8 @@ TAIL = """
 
 - A study has `name` (a short hash) and `series`.
 - A series has `name`, `reader`, `modality`, `files` (how many), `grid`, `kernel`, `thickness_mm`, `body_part`, `manufacturer`,
-  `patient_position`, `verdict` (`exact`, `noted`, `repaired`, `split`, `refused`), `hazards` (each `kind`, `verdict`, `sentence`,
+  `patient_position`, `suv_factor` (what PET in Bq/ml is multiplied with to be SUV by body weight, or null), `verdict`
+  (`exact`, `noted`, `repaired`, `split`, `refused`), `hazards` (each `kind`, `verdict`, `sentence`,
   `files`) and `models` (each `name`, `fits`, `reason`).
 - A grid has `shape` and `spacing_mm` (slice, row, column), `origin_mm` and `affine` (LPS millimetres), `axis_codes`, `straight`.
 - An item of `skipped` has `what` and `reason`.
@@ -50,6 +53,34 @@ seconds, lengths in millimetres), and under `medimg` the `name`, `reader`, `file
 UIDs are left out with the name.
 
 `--json` prints `{"schema": "medimg.conversion/1", "files": [...], "series": [...], "skipped": [...]}`.
+
+## What `medimg evaluate` measures, and `--json` prints
+
+`--data` is a folder of nodule cubes (`labels.csv` beside `cubes_*.npy.xz` and `masks_*.npy.xz`), of whole scans (`lesions.csv`
+beside `NAME/info.json` and `NAME/volume.npy.xz`), or one that holds both. Without `--split` the patients that the model was made
+with (`patients.csv` of its package) are left out. Nothing in the folder is executed.
+
+`--json` prints one object with flat names. A figure is `[value, low, high]` with a 95 % interval by bootstrap over patients, null
+where there is too little for it; counts are numbers. A subgroup of fewer than 20 nodules has no figure.
+
+- `segmentation.*`: Dice, normalized surface Dice at 1 mm, 95th percentile of the surface distance and volume error of the outline
+  from a point up to 5 mm off the centre, by size, texture and maker; `end_to_end_dice_mean` from the model's own search, in
+  which
+  a miss counts 0.
+- `malignancy.*`: suspicion against a mean rating above or below 3: areas under curves, what the operating point gives (also
+  PPV and
+  NPV at other shares of suspicious nodules), `calibration_slope`, `calibration_intercept`, `brier`, `ece` and
+  `ece_if_perfect` (what a
+  perfectly calibrated score would have at this size). `baseline_auroc` is of the card's second opinion on the readers' own
+  outlines,
+  `auroc_gain` what suspicion has more, case by case.
+- `texture.*`, `calcification.*`: the same for what radiologists say of texture and calcification, with counts, because some
+  are few.
+- `detection.sensitivity_at_R_fp_per_litre`: found in their cubes at R false positives a litre of what is searched in them.
+- `whole_scans`: raw counts for each scan, by LUNA16's rule.
+
+`--output` writes `figures.json`, `cases.csv` (a line a nodule), a PNG for each plot, and `evaluation.html`, which holds all
+of it.
 
 What `medimg infer --json` prints is on the page [findings](findings.md).
 """
@@ -84,9 +115,11 @@ def _row(action: argparse.Action, command: str) -> str:
 
 
 def _keywords(command: str) -> set[str]:
-    import medimg
 
-    return set(inspect.signature(getattr(medimg, command)).parameters) if command in FUNCTIONS else set()
+    if command not in FUNCTIONS:
+        return set()
+    module, _, function = FUNCTIONS[command].rpartition(".")
+    return set(inspect.signature(getattr(importlib.import_module(module), function)).parameters)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from medimg.models.package import PACKAGED
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from medimg.models import ModelCard
+    from medimg.models import ModelCard, SecondOpinion
 
 FOLDER = Path(__file__).parent / "models"
 
@@ -71,11 +71,25 @@ def page(card: ModelCard) -> str:
             "",
             *_table(("score", "meaning", "calibrated"), scores),
             "",
+            *_opinion(card.second_opinion),
             "## How good it is",
             "",
             *_evidence(card.evidence),
         ]
     )
+
+
+def _opinion(opinion: SecondOpinion | None) -> Iterator[str]:
+    """Show the readable model beside the network: every weight, for numbers in units of their spread."""
+    if opinion is None:
+        return
+    yield from ("## Second opinion", "", opinion.meaning, "")
+    yield from _table(
+        ("number", "mean", "spread", "weight"),
+        [(term.words, f"{term.mean:.4g}", f"{term.spread:.4g}", f"{term.weight:+.2f}") for term in opinion.terms],
+    )
+    words = "`1 / (1 + exp(-(intercept + sum of weight * (number - mean) / spread)))`; the diameter is taken as ln(d / 10 mm)."
+    yield from ("", f"{words} Intercept {opinion.intercept:+.2f}.", "")
 
 
 def _evidence(evidence: dict[str, Any]) -> Iterator[str]:

@@ -128,13 +128,12 @@ def _off_first_mm(frames: list[Frame]) -> float:
         return 0.0
     first = frames[0]
     sides = np.array([first.columns - 1, first.rows - 1])[:, None]
-
-    def corner(orientation: object, spacing: object) -> Any:
-        down, right = spacing  # type: ignore[misc]
-        return np.reshape(orientation, (2, 3)) * np.array([right, down])[:, None] * sides  # type: ignore[arg-type]
-
-    usual = corner(first.orientation, first.spacing)
-    return float(max(np.linalg.norm(corner(*kind) - usual, axis=1).sum() for kind in kinds))
+    edges = [
+        np.reshape(orientation, (2, 3)) * np.array(spacing[::-1])[:, None] * sides
+        for orientation, spacing in [(first.orientation, first.spacing), *kinds]
+        if orientation and spacing
+    ]
+    return float(max(np.linalg.norm(edge - edges[0], axis=1).sum() for edge in edges))
 
 
 def _projection(frame: Frame) -> tuple[Series, list[Frame]]:

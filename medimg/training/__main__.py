@@ -157,7 +157,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     figures = evaluate(model, options.data, split=options.split).to_dict()
     print(json.dumps(figures, indent=2))
     if options.write:
-        write_evidence(model.package.folder, figures, split=options.split)
+        write_evidence(model.package.folder, options.split, figures)
     return 0
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from medimg.engine import _windows
 from medimg.training._blocks import IGNORED
 from medimg.values import Grid, Volume
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from medimg.engine._lesions import Lesion
     from medimg.training.cubes import Cubes
 
+MM3_A_LITRE = 1e6
 NEAR_MM = 3.0  # a peak this near to a marked nodule of a cube, or inside it, is a hit
 AWAY_MM = 5.0  # and one further than this from all of them is none
 
@@ -42,6 +45,16 @@ def proposals(model: Model, cubes: Cubes, number: int) -> Iterator[tuple[Lesion,
         if nodule[place] <= NEAR_MM or (inner and far[place] > AWAY_MM):
             center = volume.grid.to_mm(place)
             yield model.lesion_at(volume, tuple(center.tolist()), peak=height), bool(nodule[place] <= NEAR_MM)
+
+
+def searched_litres(model: Model, cubes: Cubes, number: int) -> float:
+    """Return how much of a cube `proposals` looks for false positives in: not near its edge, nor near a mark of a reader."""
+    from scipy import ndimage
+
+    margin = model.card.stage("detect").margin
+    away = ndimage.distance_transform_edt(cubes.mask[number] == 0) > AWAY_MM
+    inner = (slice(margin, -margin or None),) * 3
+    return float(np.count_nonzero(away[inner])) / MM3_A_LITRE
 
 
 def cube_volume(cubes: Cubes, number: int) -> Volume:

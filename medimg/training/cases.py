@@ -13,7 +13,7 @@ from medimg.engine._remarks import equal_volume_diameter_mm
 from medimg.engine.cubes import box_under
 from medimg.evaluation import compare_outlines
 from medimg.measures import descriptors
-from medimg.training._proposals import cube_volume, proposals
+from medimg.training._proposals import cube_volume, proposals, searched_litres
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,12 +26,15 @@ if TYPE_CHECKING:
     from medimg.training.cubes import Cubes
 
 SHIFT_MM = 5.0  # a person's click, and a detector's peak, lie up to this far off a nodule's centre
-MM3_A_LITRE = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One nodule. `drawn` is the model's outline in the cube; `found` is how sure the model was of it in a search, -1 if missed."""
+    """One nodule.
+
+    `drawn` is the model's outline in the cube from a point, `found_outline` fits that from a search; `found` is how sure the
+    model was of it there, -1 if it was missed.
+    """
 
     nodule: str
     patient: str
@@ -95,7 +98,7 @@ def collect(
                 best = sure, candidate
         found = best is not None and best[0] >= classify.threshold
         searched = _drawn(model, volume, best[1]) if best and found else np.zeros_like(truth)
-        litres.append(truth.size / MM3_A_LITRE)
+        litres.append(searched_litres(model, cubes, number))
         opinion = model.card.second_opinion
         scores = {
             line.name: _scores.value(line, lesion, threshold=model.card.stage("outline").threshold, opinion=opinion)

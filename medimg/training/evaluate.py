@@ -90,7 +90,7 @@ def evaluate(
 
 
 def patients_of(model: Model) -> set[str]:
-    """Return the ids of the patients that a model was made with, from `patients.csv` of its package; none if it has no such list."""
+    """Return the ids of the patients that a model was made with (`patients.csv` of its package; none without that list)."""
     path = model.package.folder / "patients.csv"
     if not path.exists():
         return set()

@@ -75,9 +75,9 @@ def _kinds(rows: tuple[Case, ...]) -> dict[str, NDArray[np.bool_]]:
 
 
 def _suspicion(card: ModelCard, rows: tuple[Case, ...]) -> dict[str, Any]:
-    """Return how well suspicion tells the nodules that radiologists rated above 3 from those below; the baseline is the card's second opinion.
+    """Return how well suspicion tells the nodules that radiologists rated above 3 from those below.
 
-    The baseline is given the readers' own outlines, which is more than the model has.
+    The baseline is the card's second opinion; it is given the readers' own outlines, which is more than the model has.
     """
     known = tuple(case for case in rows if not np.isnan(case.malignant))
     if not known or "suspicion" not in known[0].scores:
@@ -105,7 +105,7 @@ def _suspicion(card: ModelCard, rows: tuple[Case, ...]) -> dict[str, Any]:
 
 
 def _texture(card: ModelCard, rows: tuple[Case, ...]) -> dict[str, Any]:
-    """Return how well solid, part-solid and ground-glass nodules are told apart; counts stand beside, because the last two are few."""
+    """Return how well solid, part-solid and ground-glass nodules are told apart, and how many there are: the last two are few."""
     from sklearn.metrics import balanced_accuracy_score
 
     known = tuple(case for case in rows if not np.isnan(case.texture))

@@ -26,7 +26,8 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</t
 <style>body{{font:15px/1.45 system-ui,sans-serif;max-width:960px;margin:2em auto;padding:0 1em;color:#1a1f24}}
 table{{border-collapse:collapse}}td,th{{padding:.15em .9em .15em 0;text-align:left;border-bottom:1px solid #e3e6ea}}
 td+td{{font-variant-numeric:tabular-nums}}img{{width:450px;max-width:100%}}</style>
-<h1>{title}</h1><p>{words}</p>{plots}<h2>Figures</h2><table><tr><th>figure<th>value<th>95 % interval by patient</tr>{rows}</table></html>
+<h1>{title}</h1><p>{words}</p>{plots}<h2>Figures</h2>
+<table><tr><th>figure<th>value<th>95 % interval by patient</tr>{rows}</table></html>
 """
 
 
@@ -61,7 +62,7 @@ def _write_cases(path: Path, cases: tuple[Case, ...]) -> None:
     names = sorted({name for case in cases for name in case.scores})
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*COLUMNS, "dice", "nsd", "hd95_mm", "end_to_end_dice", *names])
+        writer.writerow([*COLUMNS, "dice", "nsd", "hd95_mm", "end_to_end_dice", *(f"score_{name}" for name in names)])
         for case in cases:
             own = [getattr(case, name) for name in COLUMNS]
             fit = [case.outline.dice, case.outline.nsd, case.outline.hd95_mm, case.found_outline.dice]

@@ -65,5 +65,5 @@ def test_lines_are_written_into_the_card(tmp_path):
     assert (scores["nodule"].slope, scores["nodule"].intercept, stage.parameters["peak_weight"]) == (0.5, -1.5, 0.25)
     assert not scores["nodule"].calibrated
     suspicion = scores["suspicion"]
-    assert (suspicion.slope, suspicion.size_weight, suspicion.intercept, suspicion.calibrated) == (0.75, 2.0, 0.125, True)
+    assert (suspicion.slope, suspicion.opinion_weight, suspicion.intercept, suspicion.calibrated) == (0.75, 2.0, 0.125, True)
     assert scores["texture"] == {line.name: line for line in before.stage("classify").scores}["texture"]
