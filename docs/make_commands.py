@@ -22,6 +22,7 @@ FUNCTIONS = {
     "evaluate": "medimg.training.evaluate",
     "infer": "medimg.infer",
     "inspect": "medimg.inspect",
+    "train": "medimg.training.train",
 }  # the public function behind a command
 HEAD = """# Commands
 
@@ -57,7 +58,10 @@ UIDs are left out with the name.
 ## What `medimg evaluate` measures, and `--json` prints
 
 `--data` is a folder of nodule cubes (`labels.csv` beside `cubes_*.npy.xz` and `masks_*.npy.xz`), of whole scans (`lesions.csv`
-beside `NAME/info.json` and `NAME/volume.npy.xz`), or one that holds both. Without `--split` the patients that the model was made
+beside `NAME/info.json` and `NAME/volume.npy.xz`), or one that holds both; or a CSV with a line a scan: `image` and `mask`
+(NIfTI, NRRD, MHA, DICOM; the mask may be a DICOM SEG), relative to the list, `patient_id`, and where known `split`,
+`manufacturer`, `malignant` (0 or 1), `malignancy_mean`, `texture_mean` and `calcification_mean` (LIDC's scales). Without
+`--split` the patients that the model was made
 with (`patients.csv` of its package) are left out. Nothing in the folder is executed.
 
 `--json` prints one object with flat names. A figure is `[value, low, high]` with a 95 % interval by bootstrap over patients, null
@@ -81,6 +85,19 @@ where there is too little for it; counts are numbers. A subgroup of fewer than 2
 
 `--output` writes `figures.json`, `cases.csv` (a line a nodule), a PNG for each plot, and `evaluation.html`, which holds all
 of it.
+
+## What `medimg train` does
+
+`CONFIG` has tables `[data]` (`path`, relative to the file), `[model]` (`name`, `version`, `summary`, `training`: words for the
+card;
+`base`: the model whose card is copied), `[detect]` and `[outline]` (`steps`, `learning_rate`, `weight_decay`, `seed`, `limit_s`,
+crops a step; `check_every` and `patience` end a run that gets no better on the validation patients). The splits `train` and `val`
+of the data are used, no other.
+
+`FOLDER/work` holds checkpoints and, where `tensorboard` is installed, its logs (`tensorboard --logdir FOLDER/work`);
+`FOLDER/model`
+is the finished package: `medimg infer SCAN --model FOLDER/model`. The same command takes up a run that was killed. Several
+processes share a training: `torchrun --nproc-per-node 2 -m medimg train CONFIG --output FOLDER`.
 
 What `medimg infer --json` prints is on the page [findings](findings.md).
 """

@@ -17,10 +17,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments; each is a keyword of `medimg.training.evaluate`."""
     parser.add_argument(
         "--data",
-        metavar="FOLDER",
+        metavar="DATA",
         type=Path,
         required=True,
-        help="nodule cubes (labels.csv), whole scans (lesions.csv), or a folder of both",
+        help="nodule cubes (labels.csv), whole scans (lesions.csv), a folder of both, or a CSV list of scans and masks",
     )
     parser.add_argument(
         "--model",

@@ -5,4 +5,6 @@ from .cubes import Cubes as Cubes
 from .cubes import read_cubes as read_cubes
 from .evaluate import Evaluation as Evaluation
 from .evaluate import evaluate as evaluate
+from .lists import read_list as read_list
 from .report import write_evaluation as write_evaluation
+from .train import train as train

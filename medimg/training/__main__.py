@@ -8,12 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medimg.errors import MedimgError, OptionError
-
-SCHEDULE = {
-    "detect": ("steps", "learning_rate", "weight_decay", "limit_s", "cubes_a_step", "chests_a_step", "seed"),
-    "outline": ("steps", "learning_rate", "weight_decay", "limit_s", "nodules_a_step", "others_a_step", "channels", "seed"),
-}
+from medimg.errors import MedimgError
+from medimg.training.config import read_config
 
 if TYPE_CHECKING:
     from medimg.training import Chest, Cubes
@@ -59,20 +55,8 @@ def _training_data(options: argparse.Namespace) -> tuple[Cubes, list[Chest]]:
 
 
 def _schedule(options: argparse.Namespace) -> dict[str, Any]:
-    """Return what the configuration says of a step; an unknown key is refused with the nearest known one."""
-    import tomllib
-
-    if options.config is None:
-        return {}
-    try:
-        tables = tomllib.loads(options.config.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise OptionError("config", options.config.name, f"a TOML file that can be read ({type(error).__name__})") from error
-    schedule: dict[str, Any] = tables.get(options.step, {})
-    for key in schedule:
-        if key not in SCHEDULE[options.step]:
-            raise OptionError.unknown(f"config [{options.step}]", key, SCHEDULE[options.step])
-    return schedule
+    """Return what the configuration says of a step."""
+    return read_config(options.config).get(options.step, {}) if options.config else {}
 
 
 def _detect(options: argparse.Namespace) -> int:

@@ -125,11 +125,14 @@ def calibrate(model: Model, cubes: Cubes, chests: Iterable[Chest]) -> dict[str, 
         if line.name == "suspicion":
             target = cubes.numbers("malignant")
             known = ~np.isnan(target)
+            if len(set(target[known])) < 2:
+                continue
             lines[line.name] = equal_line(np.column_stack([features, sizes])[known], target[known])
-        else:
+        elif known.any():
             lines[line.name] = fit_line(features[known], target[known])
     features, hits = candidates(model, cubes, chests)
-    lines["nodule"] = fit_line(features, hits.astype(float))
+    if hits.any() and not hits.all():  # else there is nothing to tell apart, and the logit stands as it is
+        lines["nodule"] = fit_line(features, hits.astype(float))
     return lines
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from medimg.models.networks import centre_unet
 from medimg.training._augment import change_values, pose_crops, poses
 from medimg.training._blocks import IGNORED, OTHER, OWN, Stack
-from medimg.training._loop import Schedule, train
+from medimg.training._loop import Schedule, checker, own_seed, train
 from medimg.training.chests import TARGET
 from medimg.training.mine import at_1_mm, chest_stack
 
@@ -130,27 +130,44 @@ def train_detector(
     learning_rate: float = 2e-3,
     weight_decay: float = 1e-3,
     limit_s: float = float("inf"),
+    check_every: int = 200,
+    patience: int = 0,
+    others: Cubes | None = None,
     cubes_a_step: int = 6,
     chests_a_step: int = 2,
     seed: int = 0,
     device: str = "cpu",
     tell: Callable[[str], None] = print,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Train `centre_unet` on training cubes and chests; `checkpoint` is taken up if it is there."""
+    """Train `centre_unet` on training cubes and chests; `checkpoint` is taken up if it is there.
+
+    With cubes of `others` (validation patients) the weights are checked on them, see `train`.
+    """
     import torch
 
     network = centre_unet.build()
     last = next(module for module in reversed(list(network.modules())) if getattr(module, "bias", None) is not None)
     torch.nn.init.constant_(last.bias, -4.0)  # type: ignore[arg-type]  # nearly every voxel is no centre
-    crops = Crops(cubes, chests, seed=seed, device=device, of_cubes=cubes_a_step, of_chests=chests_a_step)
+    crops = Crops(cubes, chests, seed=own_seed(seed), device=device, of_cubes=cubes_a_step, of_chests=chests_a_step)
     schedule = Schedule(
-        steps=steps, learning_rate=learning_rate, weight_decay=weight_decay, seed=seed, save_every=200, limit_s=limit_s
+        steps=steps,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        seed=seed,
+        save_every=200,
+        limit_s=limit_s,
+        check_every=check_every,
+        patience=patience,
     )
+    fixed = Crops(others, (), seed=1, device=device, of_cubes=cubes_a_step, of_chests=0) if others is not None else None
     train(
         network,
         lambda net: detector_loss(net, crops.batch()),
         schedule=schedule,
         checkpoint=checkpoint,
+        check=checker(fixed.batch, detector_loss) if fixed is not None else None,
         tell=tell,
+        progress=progress,
         device=device,
     )

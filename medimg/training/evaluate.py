@@ -14,6 +14,7 @@ from medimg.training.chests import read_chests
 from medimg.training.cubes import read_cubes
 from medimg.training.evaluate_chests import evaluate_chests
 from medimg.training.figures import figures
+from medimg.training.lists import read_list
 from medimg.training.marks import TABLE, mark_ignored
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ def evaluate(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Measure a model on a folder of nodule cubes (`labels.csv`), of whole scans (`lesions.csv`), or on a folder of both.
+    """Measure a model on nodule cubes (`labels.csv`), whole scans (`lesions.csv`), a folder of both, or a list with masks.
+
+    A list is a CSV as `read_list` takes it.
 
     Without `split` everything is measured but the patients that the model was made with (`patients.csv` of its package), so that
     no figure is of data that it has seen; with it, the rows of that split, whatever it is. Nothing in the folder is executed.
@@ -61,6 +64,7 @@ def evaluate(
     """
     loaded = load_model(model, device=device) if isinstance(model, str | Path) else model
     folder = Path(data)
+    is_list = folder.is_file()
     places = [folder, *(sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else ())]
     seen = patients_of(loaded) if split is None else set()
     found: dict[str, Any] = {
@@ -71,13 +75,17 @@ def evaluate(
     tell = progress or (lambda stage, done, total: None)
     cubes_at = next((place for place in places if (place / CUBES).is_file() and any(place.glob("cubes_*.npy.xz"))), None)
     chests_at = next((place for place in places if (place / CHESTS).is_file()), None)
-    if cubes_at is None and chests_at is None:
+    if cubes_at is None and chests_at is None and not is_list:
         raise ScanError(
             f"{folder.name or 'The folder'} holds neither {CUBES} with cubes nor {CHESTS} with scans. Give a folder that does."
         )
     cases = None
-    if cubes_at is not None:
-        cubes = _cubes(cubes_at, [split] if split else [], seen)
+    if cubes_at is not None or is_list:
+        cubes = (
+            read_list(folder, splits=[split] if split else [], without=seen)
+            if cubes_at is None
+            else _cubes(cubes_at, [split] if split else [], seen)
+        )
         cases = collect(loaded, cubes, tell=lambda done, total: tell("cubes", done, total))
         found |= figures(loaded.card, cases)
     if chests_at is not None:

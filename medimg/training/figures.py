@@ -116,9 +116,16 @@ def _texture(card: ModelCard, rows: tuple[Case, ...]) -> dict[str, Any]:
     truth = (texture > GROUND_GLASS).astype(int) + (texture >= SOLID)
     line = next(line for line in card.stage("classify").scores if line.name == "texture")
     told = np.digitize(score, line.cuts or ((GROUND_GLASS - 1) / 4, (SOLID - 1) / 4))
+    kinds = len(set(truth))
+
+    def balanced(take: NDArray[np.int64]) -> float:
+        if kinds == 1 or len(set(truth[take])) < kinds:
+            raise ValueError("a class is missing")
+        return float(balanced_accuracy_score(truth[take], told[take]))
+
     return {
         **{f"texture.{name}": int((truth == at).sum()) for at, name in enumerate(("ground_glass", "part_solid", "solid"))},
-        "texture.balanced_accuracy": bootstrap(lambda take: float(balanced_accuracy_score(truth[take], told[take])), patients),
+        "texture.balanced_accuracy": bootstrap(balanced, patients),
         "texture.solid_auroc": classification((truth == 2).astype(int), score, patients=patients)["auroc"],
     }
 

@@ -9,7 +9,7 @@ import numpy as np
 from medimg.models.networks import outline_unet
 from medimg.training._augment import change_values, pose_crops, poses
 from medimg.training._blocks import OWN, Stack
-from medimg.training._loop import Schedule, train
+from medimg.training._loop import Schedule, checker, own_seed, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 EDGE = 40  # voxels of 1 mm
 FAR_SHIFT_MM, NEAR_SHIFT_MM = 5, 2  # a nodule lies up to this far off the crop's middle, as after a detector
 MINED = 0.8  # share of what is no nodule that a detector took for one; the rest is tissue beside lung
+TRIES = 200  # to find tissue beside lung; then any place beside the nodules will do
 TISSUE_HU, LUNG_HU = -500, -600
 SCALES = ("texture", "spiculation", "lobulation", "margin", "sphericity", "subtlety")  # of LIDC's readers, 1 to 5 each
 RATINGS = ("nodule", "suspicion", "calcification", *SCALES)  # of the network; those that no score of the card uses teach it
@@ -74,19 +75,21 @@ class Crops:
 
     def other(self) -> tuple[int, int, NDArray[np.int64]]:
         """Draw a place that is no nodule: stack, image, and the middle of its crop."""
-        if self.places and self.generator.random() < MINED:
+        if any(map(len, self.places)) and self.generator.random() < MINED:
             choice = int(self.generator.integers(sum(map(len, self.places))))
             stack = int(choice >= len(self.places[0]))
             place = self.places[stack][choice - stack * len(self.places[0])]
             return stack, int(place[0]), place[1:] + self.generator.integers(-2, 3, 3)
-        while True:
+        for attempt in range(2 * TRIES):
             number = int(self.generator.integers(len(self.cubes.rows)))
             center = self.generator.integers(6, self.cubes.hu.shape[1] - 6, 3)
             hu, mask = self.cubes.hu[number], self.cubes.mask[number]
             near = tuple(slice(max(place - 5, 0), place + 6) for place in center)
             around = tuple(slice(max(place - 6, 0), place + 7) for place in center)
-            if hu[tuple(center)] > TISSUE_HU and not mask[near].any() and (hu[around] < LUNG_HU).mean() > 0.25:
+            is_wall = hu[tuple(center)] > TISSUE_HU and (hu[around] < LUNG_HU).mean() > 0.25
+            if (is_wall or attempt > TRIES) and not mask[near].any():
                 return 0, number, center
+        return 0, number, center
 
     def batch(self) -> tuple[Tensor, ...]:
         """Draw a step's crops, changed at random.
@@ -157,16 +160,32 @@ def train_outline(
     learning_rate: float = 2e-3,
     weight_decay: float = 2e-3,
     limit_s: float = float("inf"),
+    check_every: int = 200,
+    patience: int = 0,
+    others: Cubes | None = None,
     channels: Sequence[int] = (16, 32, 64, 128),
     nodules_a_step: int = 6,
     others_a_step: int = 3,
     seed: int = 0,
     device: str = "cpu",
     tell: Callable[[str], None] = print,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Train `outline_unet` on training cubes; `checkpoint` is taken up if it is there, `start_from` gives the first weights."""
-    crops = Crops(cubes, places, chests, seed=seed, device=device, nodules=nodules_a_step, others=others_a_step)
-    schedule = Schedule(steps=steps, learning_rate=learning_rate, weight_decay=weight_decay, seed=seed, limit_s=limit_s)
+    """Train `outline_unet` on training cubes; `checkpoint` is taken up if it is there, `start_from` gives the first weights.
+
+    With cubes of `others` (validation patients) the weights are checked on them, see `train`.
+    """
+    crops = Crops(cubes, places, chests, seed=own_seed(seed), device=device, nodules=nodules_a_step, others=others_a_step)
+    schedule = Schedule(
+        steps=steps,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        seed=seed,
+        limit_s=limit_s,
+        check_every=check_every,
+        patience=patience,
+    )
+    fixed = Crops(others, seed=1, device=device, nodules=nodules_a_step, others=others_a_step) if others is not None else None
     network = outline_unet.build(channels=channels, ratings=RATINGS)
     train(
         network,
@@ -174,6 +193,8 @@ def train_outline(
         schedule=schedule,
         checkpoint=checkpoint,
         start_from=start_from,
+        check=checker(fixed.batch, outline_loss) if fixed is not None else None,
         tell=tell,
+        progress=progress,
         device=device,
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
-import lzma
 
 import numpy as np
 import pytest
@@ -13,67 +14,25 @@ from PIL import Image
 from medimg.cli import main
 from medimg.engine import load_model
 from medimg.training.evaluate import patients_of
+from tests.training.folder_of_cubes import write_cubes
 
-EDGE, NODULES = 50, 8
-
-
-def write_xz(path, array):
-    with lzma.open(path, "wb") as file:
-        np.save(file, array)
-
-
-def zigzag(steps):
-    code = ((steps.astype(np.int32) << 1) ^ (steps.astype(np.int32) >> 31)) & 0xFFFF
-    return np.stack([code & 0xFF, code >> 8]).astype(np.uint8)
+NODULES = 8
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Balls of 5 to 13 mm in air, in a folder laid out as cubes are; the last is of a patient that the model has seen."""
-    folder = tmp_path_factory.mktemp("cubes")
-    places = np.stack(np.indices((EDGE,) * 3), axis=-1) - EDGE // 2
-    radii = np.linspace(2.5, 6.5, NODULES)
-    masks = np.stack([np.linalg.norm(places, axis=-1) <= radius for radius in radii])
-    noise = np.random.default_rng(0).normal(0, 20, masks.shape)
-    hu = (np.round((np.where(masks, 40, -850) + noise) / 8) * 8).astype(np.int16)
-    steps = (hu + 1024) // 8
-    for axis in (3, 2, 1):
-        steps = np.diff(steps, axis=axis, prepend=0)
-    write_xz(folder / "cubes_a.npy.xz", zigzag(steps))
-    write_xz(folder / "masks_a.npy.xz", np.packbits(masks))
+    """Balls of 5 to 13 mm; the last is of a patient that the model has seen."""
     seen = sorted(patients_of(load_model()))[0]
-    rows = []
-    for number in range(NODULES):
-        rows.append(
-            {
-                "nodule_id": f"n{number}",
-                "patient_id": seen if number == NODULES - 1 else f"P{number}",
-                "series_uid": f"1.{number}",
-                "split": "mine",
-                "file": "a",
-                "row": number,
-                "manufacturer": "MAKER",
-                **{f"origin_{axis}": 0 for axis in "xyz"},
-                **{f"centroid_{axis}": EDGE // 2 for axis in "xyz"},
-                "diameter_mm": 2 * radii[number],
-                "malignant": int(number % 4 > 1),
-                "texture_mean": 5,
-                "calcification_mean": 6,
-            }
-        )
-    with (folder / "labels.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    return folder
+    return write_cubes(
+        tmp_path_factory.mktemp("cubes"),
+        np.linspace(2.5, 6.5, NODULES),
+        row_of=lambda number: {"patient_id": seen} if number == NODULES - 1 else {},
+    )
 
 
 @pytest.fixture(scope="module")
 def measured(folder, tmp_path_factory):
     output = tmp_path_factory.mktemp("out")
-    import contextlib
-    import io
-
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         assert main(["evaluate", "--data", str(folder), "--output", str(output), "--json"]) == 0
@@ -118,7 +77,8 @@ def test_what_is_written_is_what_was_printed(measured):
     assert len(rows) == figures["nodules"]
     assert np.mean([float(row["dice"]) for row in rows]) == pytest.approx(figures["segmentation.dice_mean"][0], abs=1e-3)
     for name in ("dice", "roc", "reliability", "froc"):
-        assert Image.open(output / f"{name}.png").width > 300
+        with Image.open(output / f"{name}.png") as picture:
+            assert picture.width > 300
     page = (output / "evaluation.html").read_text()
     assert page.count("data:image/png") == 4
     assert "segmentation.dice_mean" in page

@@ -8,7 +8,8 @@ import inspect
 import pytest
 
 from medimg.errors import OptionError
-from medimg.training.__main__ import SCHEDULE, _schedule, main
+from medimg.training.__main__ import _schedule, main
+from medimg.training.config import KEYS
 from medimg.training.detect_centres import train_detector
 from medimg.training.outline_and_rate import train_outline
 
@@ -20,8 +21,8 @@ def options(step, config):
 @pytest.mark.parametrize(("step", "function"), [("detect", train_detector), ("outline", train_outline)])
 def test_the_configuration_of_the_repository_names_keywords(root, step, function):
     schedule = _schedule(options(step, root / "configs" / "training.toml"))
-    assert set(schedule) <= set(SCHEDULE[step])
-    assert set(SCHEDULE[step]) <= set(inspect.signature(function).parameters)
+    assert set(schedule) <= set(KEYS[step])
+    assert set(KEYS[step]) <= set(inspect.signature(function).parameters)
 
 
 def test_without_one_the_defaults_stand():

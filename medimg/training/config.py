@@ -1,0 +1,37 @@
+"""The configuration of a training (TOML): what each step of it is told."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from medimg.errors import OptionError
+
+COMMON = ("steps", "learning_rate", "weight_decay", "limit_s", "check_every", "patience", "seed")
+KEYS = {
+    "data": ("path",),
+    "model": ("base", "name", "version", "summary", "training"),
+    "detect": (*COMMON, "cubes_a_step", "chests_a_step"),
+    "outline": (*COMMON, "nodules_a_step", "others_a_step", "channels"),
+}
+
+
+def read_config(path: str | Path) -> dict[str, dict[str, Any]]:
+    """Read a configuration; a table or key that is unknown is refused with the nearest known one.
+
+    Raises:
+        OptionError: it cannot be read, or says something that nothing here understands.
+    """
+    path = Path(path)
+    try:
+        tables: dict[str, dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OptionError("config", path.name, f"a TOML file that can be read ({type(error).__name__})") from error
+    for table, values in tables.items():
+        if table not in KEYS or not isinstance(values, dict):
+            raise OptionError.unknown("config", table, tuple(KEYS))
+        for key in values:
+            if key not in KEYS[table]:
+                raise OptionError.unknown(f"config [{table}]", key, KEYS[table])
+    return tables

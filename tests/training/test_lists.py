@@ -1,0 +1,63 @@
+"""A list of scans and masks becomes nodule cubes that lie where the lesions do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from medimg.errors import ScanError
+from medimg.training import read_list
+from medimg.values import Grid, Mask, Volume
+from medimg.writers import write_nifti
+
+SPACING_MM = (2.0, 0.8, 0.9)
+CENTERS_MM = ((30.0, -20.0, 50.0), (-25.0, 22.0, 90.0))
+
+
+@pytest.fixture
+def scan(tmp_path):
+    """A scan with two balls of 12 mm, its mask, and the list of both."""
+    grid = Grid.straight((60, 120, 120), spacing_mm=SPACING_MM, origin_mm=(-50.0, -50.0, 10.0))
+    points = grid.to_mm(np.stack(np.indices(grid.shape), axis=-1).reshape(-1, 3))
+    inside = np.any([np.linalg.norm(points - center, axis=1) <= 6 for center in CENTERS_MM], axis=0).reshape(grid.shape)
+    write_nifti(Volume(array=np.where(inside, 40, -850).astype(np.int16), grid=grid), tmp_path / "image.nii.gz")
+    write_nifti(Mask(array=inside, grid=grid), tmp_path / "mask.nii.gz")
+    (tmp_path / "list.csv").write_text("image,mask,patient_id,split,malignant\nimage.nii.gz,mask.nii.gz,P1,val,1\n")
+    return tmp_path
+
+
+def test_every_lesion_is_a_cube_around_it(scan):
+    cubes = read_list(scan / "list.csv")
+    assert cubes.hu.shape == (2, 50, 50, 50)
+    for number, center in enumerate(CENTERS_MM):
+        world = np.array([float(cubes.rows[number][f"centroid_{axis}"]) for axis in "xyz"])
+        assert np.allclose(world, center, atol=0.3)
+        assert np.allclose(cubes.centroids[number], 25, atol=1.0)
+        own = cubes.mask[number] == 1
+        assert own.sum() == pytest.approx(4 / 3 * np.pi * 6**3, rel=0.05)
+        assert cubes.hu[number][own].mean() > -150
+    assert cubes.numbers("malignant").tolist() == [1, 1]
+    assert np.isnan(cubes.numbers("texture_mean")).all()
+
+
+def test_splits_and_patients_are_left_out(scan):
+    assert len(read_list(scan / "list.csv", splits=["val"]).rows) == 2
+    for options in ({"splits": ["train"]}, {"without": ["P1"]}):
+        with pytest.raises(ScanError, match="no lesion"):
+            read_list(scan / "list.csv", **options)
+
+
+def test_a_mask_of_another_place_is_refused_with_its_line(scan):
+    far = Grid.straight((60, 120, 120), spacing_mm=SPACING_MM, origin_mm=(-50.0, -50.0, 60.0))
+    mask = np.zeros(far.shape, bool)
+    mask[-5:, :20, :20] = True
+    write_nifti(Mask(array=mask, grid=far), scan / "mask.nii.gz")
+    with pytest.raises(ScanError, match=r"Line 2 of list\.csv"):
+        read_list(scan / "list.csv")
+
+
+@pytest.mark.parametrize("text", ["image,mask\na,b\n", "", "image,mask,patient_id\nnone.nii,none.nii,P\n"])
+def test_a_list_that_is_none_is_refused(tmp_path, text):
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(ScanError, match=r"list\.csv"):
+        read_list(tmp_path / "list.csv")

@@ -1,0 +1,124 @@
+"""`medimg train` goes from a configuration and data to a package that runs; killed, it goes on; two processes share it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from medimg.cli import main
+from medimg.engine import load_model
+from medimg.errors import OptionError, ScanError
+from medimg.training import train
+from tests.training.folder_of_cubes import write_cubes
+
+CONFIG = """
+[model]
+name = "mine"
+version = "1.2.3"
+summary = "A test's."
+
+[detect]
+steps = {steps}
+cubes_a_step = 1
+check_every = 2
+
+[outline]
+steps = {steps}
+nodules_a_step = 2
+others_a_step = 1
+check_every = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    splits = ("train", "train", "train", "train", "val", "val", "val", "val", "test")
+    return write_cubes(tmp_path_factory.mktemp("data"), np.linspace(3, 6, 9), row_of=lambda number: {"split": splits[number]})
+
+
+def config(folder, steps=4):
+    path = folder / "mine.toml"
+    path.write_text(CONFIG.format(steps=steps))
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    assert main(["train", str(config(folder)), "--data", str(data), "--output", str(folder / "out"), "--quiet"]) == 0
+    return folder
+
+
+def test_the_package_runs_and_says_whose_it_is(trained):
+    model = load_model(trained / "out" / "model", device="cpu")
+    assert (model.card.name, model.card.version, model.card.summary) == ("mine", "1.2.3", "A test's.")
+    assert model.card.second_opinion is not None
+    assert "val_nodules" in model.card.evidence
+
+
+def test_no_patient_of_another_split_was_seen(trained):
+    patients = (trained / "out" / "model" / "patients.csv").read_text()
+    assert "P7" in patients
+    assert "P8" not in patients
+    assert json.loads((trained / "out" / "model" / "figures.json").read_text())["nodules"] == 4
+
+
+def test_the_log_is_one_that_tensorboard_reads(trained):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(trained / "out" / "work" / "outline.log"))
+    events.Reload()
+    assert "loss on other patients" in events.Tags()["scalars"]
+
+
+def test_a_run_that_is_called_again_goes_on(trained, data):
+    before = torch.load(trained / "out" / "work" / "outline.pt", weights_only=True)
+    lines = []
+    train(config(trained, steps=6), data=data, output=trained / "out", tell=lines.append)
+    after = torch.load(trained / "out" / "work" / "outline.pt", weights_only=True)
+    assert (before["step"], after["step"]) == (4, 6)
+    assert [line for line in lines if "taken up at step 4" in line]
+
+
+def test_a_run_that_gets_no_better_ends(tmp_path):
+    from medimg.training._loop import Schedule
+    from medimg.training._loop import train as loop
+
+    network = torch.nn.Conv3d(1, 1, 1)
+    worse = iter(range(100))
+    schedule = Schedule(steps=1000, learning_rate=1e-3, weight_decay=0, check_every=5, patience=3, save_every=10)
+    loop(
+        network,
+        lambda net: {"x": net(torch.ones(1, 1, 2, 2, 2)).pow(2).mean()},
+        schedule=schedule,
+        checkpoint=tmp_path / "a.pt",
+        check=lambda net: float(next(worse)),
+        tell=lambda line: None,
+    )
+    state = torch.load(tmp_path / "a.pt", weights_only=True)
+    assert (state["step"], state["best_step"], state["best"]) == (20, 5, 0.0)
+
+
+def test_two_processes_share_a_training(data, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "medimg", "train"]
+    arguments = [str(config(tmp_path, steps=2)), "--data", str(data), "--output", str(tmp_path / "out"), "--quiet"]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert load_model(tmp_path / "out" / "model", device="cpu").card.name == "mine"
+    assert torch.load(tmp_path / "out" / "work" / "detect.pt", weights_only=True)["step"] == 2
+
+
+def test_what_is_not_understood_is_answered(tmp_path, data):
+    (tmp_path / "a.toml").write_text("[detect]\nstep = 4\n")
+    with pytest.raises(OptionError, match=r"steps \(the nearest\)"):
+        train(tmp_path / "a.toml", data=data, output=tmp_path / "out")
+    (tmp_path / "a.toml").write_text("")
+    with pytest.raises(OptionError, match="a folder of nodule cubes"):
+        train(tmp_path / "a.toml", output=tmp_path / "out")
+    with pytest.raises(ScanError):
+        train(tmp_path / "a.toml", data=tmp_path, output=tmp_path / "out")
