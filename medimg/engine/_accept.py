@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 LEAST_AIR_HU = -300.0  # every CT of a chest has voxels far below it, in the lungs and around the patient
 TISSUE_HU, LEAST_TISSUE = (-150.0, 150.0), 0.03  # fat, muscle and blood are a tenth of any chest, however it was cropped
 LEAST_LUNG_LITRES = 0.05  # a slab of 2.5 cm through both lungs has 0.3; bowel gas that passes for lung has less
+GAS_HU, MOST_GAS = -970.0, 0.1  # lungs have 0.1 to 5 % of their voxels below; bowel 20 %
+LUNG_HU, LEAST_LUNG = (-960.0, -600.0), 0.45  # lungs have 75 to 90 % of their voxels between; bowel 30 %
 CUT_SHARE = 0.05  # of the lungs' largest section; less at the scan's face is a tip that ends there
 FACES = {"L": "left side", "R": "right side", "P": "back", "A": "front", "S": "upper end", "I": "lower end"}
 OPPOSITE = {"L": "R", "R": "L", "P": "A", "A": "P", "S": "I", "I": "S"}
@@ -45,6 +47,24 @@ def require_input(card: ModelCard, volume: Volume, *, unsaid: bool = False) -> N
         raise UnsuitableScanError(
             f"The file does not say what kind of scan it is, and too few of its voxels ({tissue:.1%}) are soft tissue. "
             f"Say it with --modality {limits.modality} (modality={limits.modality!r}) if it is one."
+        )
+
+
+def require_lung(card: ModelCard, volume: Volume, region: Mask) -> None:
+    """Refuse a scan whose "lungs" are gas and dense content, as bowel is, with little of what lung is made of.
+
+    Raises:
+        UnsuitableScanError: with the reason and the remedy.
+    """
+    if card.input.region != "lungs":
+        return
+    inside = volume.array[region.array > 0]
+    gas = float((inside < GAS_HU).mean())
+    lung = float(((inside > LUNG_HU[0]) & (inside < LUNG_HU[1])).mean())
+    if gas > MOST_GAS and lung < LEAST_LUNG:
+        raise UnsuitableScanError(
+            f"What looks like lungs in this scan holds gas and dense content as bowel does ({lung:.0%} of it has the density of "
+            f"lung), and {card.name} reads lungs only. Give a scan of the chest, or another model (medimg models list)."
         )
 
 

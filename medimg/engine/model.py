@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medimg.engine import _scores, _windows
-from medimg.engine._accept import require_input, require_region
+from medimg.engine._accept import require_input, require_lung, require_region
 from medimg.engine._findings import findings_of, onto
 from medimg.engine._lesions import FLIPS, ONCE, Lesion, describe, grown, middle_part
 from medimg.engine.cubes import box_under
@@ -140,6 +140,7 @@ class Model:
         require_input(self.card, volume, unsaid=unsaid)
         region = lungs(volume)
         beyond = require_region(self.card, region)
+        require_lung(self.card, volume, region)
         box, allowed = self._prepare(volume, region)
         start = _lap(seconds, "prepare", start)
         places = self._detect(box, allowed, tell)

@@ -133,3 +133,20 @@ def test_what_it_was_not_made_for_is_refused_in_words(model, volume, words):
 def test_an_unknown_device_is_answered_with_the_nearest():
     with pytest.raises(OptionError, match=r"cuda \(the nearest\)"):
         load_model("lung-nodule", device="cdua")
+
+
+def phantom(*, lungs):
+    """A body of water with noise, with or without two lungs in it that hold nothing."""
+    grid = Grid.straight((90, 200, 200), spacing_mm=(2.5, 1.8, 1.8))
+    _, y, x = np.ogrid[:90, :200, :200]
+    hu = np.where(((y - 100) / 62) ** 2 + ((x - 100) / 86) ** 2 < 1, 0.0, -1000.0) + np.zeros((90, 1, 1))
+    for side in (-1, 1) if lungs else ():
+        hu[np.broadcast_to(((y - 100) / 43) ** 2 + ((x - 100 - side * 40) / 29) ** 2 < 1, hu.shape)] = -850
+    hu += np.random.default_rng(0).normal(0, 12, hu.shape)
+    return Volume(array=np.round(hu).astype(np.int16), grid=grid, modality="CT", unit="HU")
+
+
+def test_a_phantom_of_water_has_no_nodules(model):
+    with pytest.raises(UnsuitableScanError, match="no lungs"):
+        model(phantom(lungs=False))
+    assert model(phantom(lungs=True)).findings == ()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +73,11 @@ def test_what_shows_no_chest_is_refused(model, path):
     for volume in readers.read_all(DATA / path):
         with pytest.raises(UnsuitableScanError):
             model(volume)
+
+
+def test_bowel_is_no_lung(model):
+    """A CT of the abdomen whose voxels are in the model's range, so that nothing but what it shows keeps it out."""
+    volume = readers.read(DATA / "other_anatomy" / "abdomen_pelvis_ct.nii.gz")
+    fine = replace(medimg.resample(volume, spacing_mm=1.9).of_modality("CT"), unit="HU")
+    with pytest.raises(UnsuitableScanError, match="bowel"):
+        model(fine)
