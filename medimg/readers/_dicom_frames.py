@@ -25,7 +25,7 @@ SPACING_LIMITS_MM = (1e-3, 100.0)  # a micrometre to a decimetre; outside of it 
 POSITION_LIMIT_MM = 1e5  # 100 m from the origin
 SLOPE_LIMIT, INTERCEPT_LIMIT = 1e6, 1e9  # 16-bit values beyond them are no longer told apart in float32
 PIXELS_LIMIT = 1 << 26  # of one frame, 8192 x 8192; the largest radiographs have half of it
-LAYOUT = (tag.ROWS, tag.COLUMNS, tag.SAMPLES, tag.BITS_ALLOCATED, tag.BITS_STORED, tag.HIGH_BIT, tag.PHOTOMETRIC)
+LAYOUT = (tag.ROWS, tag.COLUMNS, tag.SAMPLES, tag.BITS_ALLOCATED, tag.BITS_STORED, tag.HIGH_BIT, tag.SIGNED, tag.PHOTOMETRIC)
 UNDEFINED = 0xFFFFFFFF  # the length of compressed pixels
 PIXEL_PADDING = 8  # bytes that may follow the pixels: some writers fill words; a row more is another picture
 INTEGER_BITS = (8, 16, 32)
@@ -240,8 +240,6 @@ def pixel_trouble(header: Header, frames: int) -> tuple[str, str] | None:
     trouble, bits = _layout(header.pixel_tag, header.big, *map(header.tags.get, LAYOUT))
     if trouble:
         return trouble
-    if header.pixel_tag == tag.PIXELS and header.integer(tag.SIGNED) not in (0, 1):
-        return "no-sign", "does not say whether its pixels have a sign (PixelRepresentation)"
     if header.syntax not in tag.NATIVE:
         return encapsulated_trouble(header)
     needed, start = bits * frames // 8, header.pixel_offset or 0
@@ -263,7 +261,7 @@ def _layout(pixel_tag: int, big: bool, *raw: bytes | None) -> tuple[tuple[str, s
     """Return what makes pixels of these attributes (`LAYOUT`) unusable, and the bits of a frame."""
     order: Literal["big", "little"] = "big" if big else "little"
     *shorts, photometric = raw
-    rows, columns, samples, allocated, stored, high = (
+    rows, columns, samples, allocated, stored, high, signed = (
         int.from_bytes(value, order) if value is not None and len(value) == 2 else None for value in shorts
     )
     if not rows or not columns:
@@ -278,6 +276,8 @@ def _layout(pixel_tag: int, big: bool, *raw: bytes | None) -> tuple[tuple[str, s
         return ("bits", f"stores {stored} of {allocated} bits a pixel, which no scanner's image does"), 0
     if high not in (stored - 1, None):
         return ("bits", "keeps its bits in the middle of a word (HighBit is not BitsStored - 1)"), 0
+    if signed not in (0, 1):
+        return ("no-sign", "does not say whether its pixels have a sign (PixelRepresentation)"), 0
     return None, rows * columns * allocated
 
 
@@ -360,7 +360,7 @@ def _plain(value: bytes | None) -> bytes:
 
 def position(raw: bytes) -> Triple | None:
     """Return an ImagePositionPatient, None if it is none."""
-    values = decimals(raw, 3) if raw else None
+    values = decimals.__wrapped__(raw, 3) if raw else None  # every slice has its own: nothing to remember
     if values is None or max(map(abs, values)) > POSITION_LIMIT_MM:
         return None
     return values  # type: ignore[return-value]

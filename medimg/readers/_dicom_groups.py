@@ -329,6 +329,8 @@ def _without_same_instance(frames: list[Frame], same_pixels: Callable[[Frame, Fr
 
 def _uninterleaved(part: Part) -> list[Part]:
     """Part passes that lie between each other's slices (other table positions, perhaps another breath)."""
+    if len({tuple(map(frame.header.tags.get, CONTRASTS)) for frame in part.frames}) == 1 and not part.frames[0].own:
+        return [part]  # the usual case, in a tenth of the time
     for key in CONTRASTS:
         groups = _grouped(part.frames, key)
         if len(groups) < 2 or min(map(len, groups)) < MIN_PASS:

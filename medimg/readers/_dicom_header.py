@@ -90,6 +90,10 @@ class Header:
         raw = self.tags.get(key)
         return plain_text(raw) if raw else ""
 
+    def uid(self, key: int) -> str:
+        """Return a UID that every file has its own of, as `text` does."""
+        return self.tags.get(key, b"").strip(b"\0 ").decode("ascii", "replace")
+
     def integer(self, key: int) -> int | None:
         """Return an unsigned short, None if it is absent or has another size."""
         raw = self.tags.get(key)

@@ -43,7 +43,7 @@ def series_of(frames: list[Frame], localizers: list[str]) -> list[Series]:
             frame.trouble = trouble
             sound.remove(frame)
             bad.append(frame)
-    whole = {(frame.header.text(tag.SOP_INSTANCE), frame.index) for frame in sound}
+    whole = {(frame.header.text(tag.SOP_INSTANCE), frame.index) for frame in sound} if bad else set()
     copies = [frame for frame in bad if (frame.header.text(tag.SOP_INSTANCE), frame.index) in whole]
     if len(bad) - len(copies) >= len(sound):
         kind, words = Counter(frame.trouble for frame in bad if frame.trouble).most_common(1)[0][0]
@@ -109,7 +109,7 @@ def _volume(part: Part, parts: int, hazards: list[Hazard], left_out: list[str]) 
             file=frame.header.file,
             frame=frame.index,
             position_mm=frame.position,  # type: ignore[arg-type]
-            instance_uid=frame.header.text(tag.SOP_INSTANCE),
+            instance_uid=frame.header.uid(tag.SOP_INSTANCE),
             class_uid=frame.header.text(tag.SOP_CLASS),
         )
         for frame in frames
