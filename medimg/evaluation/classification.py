@@ -67,12 +67,12 @@ def classification(
         figures[f"ppv_at_{percent}_percent"] = of(
             lambda tp, fp, tn, fn, p=prevalence: _share(
                 p * _share(tp, tp + fn), p * _share(tp, tp + fn) + (1 - p) * _share(fp, fp + tn)
-            )  # type: ignore[misc]
+            )  # type: ignore[misc]  # a default binds the loop's value
         )
         figures[f"npv_at_{percent}_percent"] = of(
             lambda tp, fp, tn, fn, p=prevalence: _share(
                 (1 - p) * _share(tn, fp + tn), (1 - p) * _share(tn, fp + tn) + p * _share(fn, tp + fn)
-            )  # type: ignore[misc]
+            )  # type: ignore[misc]  # a default binds the loop's value
         )
     return figures
 

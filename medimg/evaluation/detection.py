@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,7 +71,7 @@ def detection(
         "candidates": len(probability),
     }
     for rate in rates:
-        figures[f"sensitivity_at_{rate:g}_fp_per_{per}"] = bootstrap(lambda rows, rate=rate: sensitivity(rows, rate), patients)  # type: ignore[misc]
+        figures[f"sensitivity_at_{rate:g}_fp_per_{per}"] = bootstrap(partial(sensitivity, rate=rate), patients)
     if len(rates) > 1:
         figures["cpm"] = bootstrap(lambda rows: float(np.mean([sensitivity(rows, rate) for rate in rates])), patients)
     figures["average_precision"] = bootstrap(lambda rows: _average_precision(*curve(rows)), patients)

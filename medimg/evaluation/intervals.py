@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RESAMPLES = 1000
+LEAST_PATIENTS = 2  # of one alone every resample is the same, which would look like certainty
 LEAST_SHARE = 0.5  # of resamples that must give a number; else there is too little for an interval
 
 
@@ -25,7 +26,7 @@ def bootstrap(
     """Return [value, low, high] of a statistic of rows, by the percentile bootstrap with patients as units (Efron 1979).
 
     `statistic` takes row numbers (a patient that is drawn twice has its rows twice) and returns a number; nan, or a ValueError,
-    where they allow none. A value that cannot be had, or too seldom, is nan.
+    where they allow none. A value that cannot be had, or too seldom, is nan, and so are the ends of an interval of one patient.
     """
     names, codes = np.unique(np.asarray(patients), return_inverse=True)
     if not len(names):
@@ -40,7 +41,7 @@ def bootstrap(
         drawn.append(_value(statistic, rows))
     value = _value(statistic, np.arange(len(codes)))
     known = np.array(drawn)[np.isfinite(drawn)]
-    if not np.isfinite(value) or len(known) < LEAST_SHARE * resamples:
+    if not np.isfinite(value) or len(names) < LEAST_PATIENTS or len(known) < LEAST_SHARE * resamples:
         return [value, float("nan"), float("nan")]
     low, high = np.percentile(known, [2.5, 97.5])
     return [value, float(low), float(high)]

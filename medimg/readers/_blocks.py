@@ -184,7 +184,7 @@ def _voxels(block: Block, number: int) -> NDArray[Any]:
     skip = number * array.size * block.kind.itemsize
     with block.path.open("rb", buffering=0) as file:
         if not block.packing:
-            _read_raw(file.fileno(), memoryview(array.reshape(-1).view(np.uint8)), block.offset + skip)  # type: ignore[arg-type]
+            _read_raw(file.fileno(), array.reshape(-1).view(np.uint8).data, block.offset + skip)
         elif block.packing == "gzip-all":  # the whole file is gzip, header and all (.nii.gz)
             unpack(file, "gzip", array, block.kind, block.offset + skip)
         else:

@@ -171,11 +171,11 @@ class _Clusters:
     def number(self, value: tuple[float, ...] | None) -> int:
         if value not in self.known and len(self.first) >= KINDS_SEARCHED:
             self.known[value] = len(self.first)
-            self.first.append(value)  # type: ignore[arg-type]
+            self.first.append(value)  # type: ignore[arg-type]  # None is known from the start
         if value not in self.known:
             self.known[value] = next((at for at, other in enumerate(self.first) if self._near(value, other)), len(self.first))
             if self.known[value] == len(self.first):
-                self.first.append(value)  # type: ignore[arg-type]
+                self.first.append(value)  # type: ignore[arg-type]  # None is known from the start
         return self.known[value]
 
     def _near(self, value: tuple[float, ...] | None, other: tuple[float, ...]) -> bool:

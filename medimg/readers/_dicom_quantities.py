@@ -96,7 +96,7 @@ def quantity_hazards(frames: list[Frame]) -> list[Hazard]:
         unit = mapping.unit or "a unit that is not told"
         line = f"{mapping.slope:g} x stored value {'-' if mapping.intercept < 0 else '+'} {abs(mapping.intercept):g}"
         if frame.is_mapped and any(one.mapping != mapping for one in frames):
-            line, unit = "each slice by its own", unit
+            line = "each slice by its own"
         if frame.is_mapped:
             words = f"It has no rescale; its values are those of its real-world value mapping ({line}), in {unit}."
             found.append(Hazard("real-world-values", Verdict.NOTED, words))

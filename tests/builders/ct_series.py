@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -136,3 +137,11 @@ def packed(values, transfer_syntax):
             "htj2k": lambda: imagecodecs.htj2k_encode(values, reversible=True),
         }[transfer_syntax]()
     )
+
+
+def change_files(folder, function):
+    """Call `function(data, number)` on every DICOM file of a folder, in order of their names, and write it again."""
+    for number, path in enumerate(sorted(folder.iterdir())):
+        data = pydicom.dcmread(path)
+        function(data, number)
+        data.save_as(path)

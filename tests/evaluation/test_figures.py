@@ -37,6 +37,9 @@ def test_lesions_of_one_patient_are_drawn_together():
 
 def test_what_cannot_be_had_is_nan():
     assert np.isnan(bootstrap(lambda rows: 1.0, [])).all()
+    value, low, high = bootstrap(lambda rows: 1.0, ["one patient"] * 30)
+    assert value == 1
+    assert np.isnan([low, high]).all()
     figures = classification(np.zeros(30, int), RANDOM.random(30), patients=np.arange(30))
     assert np.isnan(figures["auroc"]).all()
     assert figures["specificity"][0] == pytest.approx(figures["accuracy"][0])

@@ -15,7 +15,7 @@ from pydicom.sequence import Sequence
 from medimg import readers
 from medimg.errors import ScanError
 from medimg.values import Verdict
-from tests.builders.ct_series import ct_series, number_text
+from tests.builders.ct_series import change_files, ct_series, number_text
 from tests.builders.hazards_enhanced import enhanced, item
 from tests.builders.phantom import stack
 
@@ -26,13 +26,6 @@ PET, MR = "1.2.840.10008.5.1.4.1.1.128", "1.2.840.10008.5.1.4.1.1.4"
 def folder(tmp_path):
     ct_series(tmp_path / "scan", slices=10)
     return tmp_path / "scan"
-
-
-def change(folder, function):
-    for number, path in enumerate(sorted(folder.iterdir())):
-        data = pydicom.dcmread(path)
-        function(data, number)
-        data.save_as(path)
 
 
 def series_in(place):
@@ -71,7 +64,7 @@ def test_a_slice_without_the_rescale_that_others_have_is_left_out(folder, modali
         if number == 4:
             del data.RescaleSlope, data.RescaleIntercept
 
-    change(folder, slope)
+    change_files(folder, slope)
     (series,) = series_in(folder)
     assert "left-out-no-rescale" in kinds(series)
     assert len(series.slices) == 9
@@ -120,7 +113,7 @@ def test_interleaved_passes_of_two_contrasts_are_two_volumes(folder, keyword, va
         as_modality(data, "MR", MR)
         setattr(data, keyword, str(values[number % 2]))
 
-    change(folder, two)
+    change_files(folder, two)
     series = series_in(folder)
     assert [len(one.slices) for one in series] == [5, 5]
     assert all(one.verdict is Verdict.SPLIT for one in series)
@@ -132,7 +125,7 @@ def test_a_mosaic_that_does_not_say_so_is_seen(folder):
         data.add_new(0x00190010, "LO", "SIEMENS MR HEADER")
         data.add_new(0x0019100A, "US", 9)
 
-    change(folder, mosaic)
+    change_files(folder, mosaic)
     assert all("mosaic" in kinds(series) for series in series_in(folder))
 
 
@@ -145,10 +138,10 @@ def test_a_stream_with_a_sign_under_a_header_without_is_refused(folder):
         data.PixelData = encapsulate([imagecodecs.jpeg2k_encode(signed, codecformat="j2k", reversible=True)])
         data["PixelData"].is_undefined_length = True
 
-    change(folder, coded)
+    change_files(folder, coded)
     with pytest.raises(ScanError, match="with a sign"):
         readers.read(folder)
-    change(folder, lambda data, _: setattr(data, "PixelRepresentation", 1))
+    change_files(folder, lambda data, _: setattr(data, "PixelRepresentation", 1))
     assert np.array_equal(readers.read(folder).array[0] + 1024, signed)
 
 
@@ -160,13 +153,13 @@ def test_more_bits_than_the_header_tells_are_refused(folder):
         data.PixelData = encapsulate([imagecodecs.jpegls_encode(wide)])
         data["PixelData"].is_undefined_length = True
 
-    change(folder, coded)
+    change_files(folder, coded)
     with pytest.raises(ScanError, match="more bits"):
         readers.read(folder)
 
 
 def test_pixels_of_an_untold_sign_are_refused(folder):
-    change(folder, lambda data, _: data.__delattr__("PixelRepresentation"))
+    change_files(folder, lambda data, _: data.__delattr__("PixelRepresentation"))
     (series,) = series_in(folder)
     assert kinds(series) == {"no-sign"}
 
@@ -216,7 +209,7 @@ def test_an_oblique_stack_with_rounded_positions_stays_whole(tmp_path, seed):
     def rounded(data, _):
         data.ImagePositionPatient = [f"{float(value):.1f}" for value in data.ImagePositionPatient]
 
-    change(tmp_path, rounded)
+    change_files(tmp_path, rounded)
     (series,) = series_in(tmp_path)
     assert len(series.slices) == 60
     assert "missing-slice" not in kinds(series)
@@ -254,7 +247,7 @@ def test_a_cine_whose_trigger_times_differ_from_slice_to_slice_comes_apart(tmp_p
 def test_two_volumes_never_have_one_name(folder, tmp_path):
     other = tmp_path / "other"
     ct_series(other, slices=10, seed=5)
-    change(other, lambda data, _: setattr(data, "StudyInstanceUID", "2.25.123"))
+    change_files(other, lambda data, _: setattr(data, "StudyInstanceUID", "2.25.123"))
     names = [series.name for study in readers.scan(folder, other)[0] for series in study.series]
     assert len(set(names)) == len(names) == 2
 
@@ -265,7 +258,7 @@ def test_a_table_without_a_unit_gives_no_hounsfield_units(folder):
         lut[0]["LUTDescriptor"].VR, lut[0]["LUTData"].VR = "US", "OW"
         data.ModalityLUTSequence = lut
 
-    change(folder, table)
+    change_files(folder, table)
     volume = readers.read(folder)
     assert volume.unit == ""
     assert volume.array[0, 0, 0] % 3 == 0
@@ -273,19 +266,41 @@ def test_a_table_without_a_unit_gives_no_hounsfield_units(folder):
 
 def test_an_empty_table_beside_a_rescale_is_no_table(folder):
     truth = readers.read(folder).array
-    change(folder, lambda data, _: setattr(data, "ModalityLUTSequence", Sequence([])))
+    change_files(folder, lambda data, _: setattr(data, "ModalityLUTSequence", Sequence([])))
     assert np.array_equal(readers.read(folder).array, truth)
 
 
 def test_slices_turned_within_the_tolerance_are_told(tmp_path):
     ct_series(tmp_path, slices=6, size=(512, 512), spacing_mm=(1, 1, 1))
-    change(tmp_path, lambda data, number: setattr(data, "PixelSpacing", ["1.0009", "1"] if number > 2 else ["1", "1"]))
+    change_files(tmp_path, lambda data, number: setattr(data, "PixelSpacing", ["1.0009", "1"] if number > 2 else ["1", "1"]))
     (series,) = series_in(tmp_path)
     assert kinds(series) == {"slight-differences"}
 
 
 def test_rescale_is_that_of_pydicom_slice_by_slice(folder):
-    change(folder, lambda data, number: setattr(data, "RescaleSlope", str(1 + number)))
+    change_files(folder, lambda data, number: setattr(data, "RescaleSlope", str(1 + number)))
     by_place = sorted((pydicom.dcmread(path) for path in folder.iterdir()), key=lambda data: data.ImagePositionPatient[2])
     expected = np.stack([apply_rescale(data.pixel_array, data) for data in by_place])
     assert np.array_equal(readers.read(folder).array, expected)
+
+
+TWELVE_BITS = {
+    "70": lambda values: imagecodecs.ljpeg_encode(values, bitspersample=12),
+    "90": lambda values: imagecodecs.jpeg2k_encode(values, bitspersample=12, codecformat="j2k", reversible=True),
+}
+
+
+@pytest.mark.parametrize("syntax", TWELVE_BITS)
+def test_fewer_bits_of_a_signed_picture_keep_their_sign(folder, syntax):
+    """Twelve bits, coded as if they had no sign, under a header of 16 bits with one: the stream's highest bit is the sign."""
+    signed = np.random.default_rng(0).integers(-2048, 2048, (20, 24)).astype(np.int16)
+    code = bytes(TWELVE_BITS[syntax]((signed & 0xFFF).astype(np.uint16)))
+
+    def coded(data, _):
+        data.file_meta.TransferSyntaxUID = f"1.2.840.10008.1.2.4.{syntax}"
+        data.BitsStored, data.HighBit, data.PixelRepresentation, data.RescaleIntercept = 16, 15, 1, 0
+        data.PixelData = encapsulate([code])
+        data["PixelData"].is_undefined_length = True
+
+    change_files(folder, coded)
+    assert np.array_equal(readers.read(folder).array[0], signed)

@@ -283,3 +283,59 @@ def test_missing_slices_shift_nothing(tmp_path_factory, data, slices, spacing):
         assert any(np.array_equal(volume.array[place], hu[number]) for number in candidates)
         if series.slice_of[place] is not None:
             assert nearest < 1e-3
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    turn=st.integers(0, 10_000),
+    counts=st.tuples(st.integers(3, 6), st.integers(3, 6)),
+    step=st.floats(0.6, 5),
+    apart=st.floats(-1, 1),
+    tilt=st.sampled_from([0.0, 12.0]),
+)
+def test_two_acquisitions_in_one_series_come_apart_and_keep_their_places(tmp_path_factory, turn, counts, step, apart, tilt):
+    """Wherever the second lies along the first: on it, between its slices, or beside it."""
+    folder = tmp_path_factory.mktemp("split")
+    axes = np.linalg.qr(np.random.default_rng(turn).standard_normal((3, 3)))[0][:2]
+    truth = []
+    for number, count in enumerate(counts):
+        places = np.arange(count) * step + number * apart * step
+        truth += [
+            ct_series(
+                folder,
+                slices=count,
+                size=(5, 6),
+                spacing_mm=(step, 0.9, 0.7),
+                orientation=axes.ravel(),
+                places_mm=places,
+                tilt_deg=tilt,
+                seed=number,
+                name=f"{number}-{{:02d}}.dcm",
+                AcquisitionNumber=number + 1,
+                SOPInstanceUID=lambda k, number=number: f"2.25.9.{number + 1}.{k + 1}",
+            )
+        ]
+    series = [item for study in readers.scan(folder)[0] for item in study.series]
+    assert sum(len(item.slices) for item in series) == sum(counts)
+    seen = 0
+    for item in series:
+        volume = readers.read_series(item)
+        for place, number in enumerate(item.slice_of):
+            if number is None:
+                continue
+            acquisition = int(item.slices[number].file.name[0])
+            hu, affine = truth[acquisition]
+            corner = np.linalg.solve(affine, [*item.slices[number].position_mm, 1])[0]
+            assert np.array_equal(volume.array[place], hu[round(corner)])
+            seen += 1
+    assert seen == sum(counts)
+
+
+@pytest.mark.parametrize("syntax", ["explicit", "jpeg-ls"])
+def test_one_thread_reads_the_same(tmp_path, monkeypatch, syntax):
+    from medimg.readers import _dicom_read
+
+    ct_series(tmp_path, slices=7, transfer_syntax=syntax)
+    two = readers.read(tmp_path).array
+    monkeypatch.setattr(_dicom_read, "THREADS", 1)
+    assert np.array_equal(readers.read(tmp_path).array, two)

@@ -11,20 +11,13 @@ from pydicom.sequence import Sequence
 
 from medimg import readers
 from medimg.values import Verdict
-from tests.builders.ct_series import ct_series
+from tests.builders.ct_series import change_files, ct_series
 
 
 @pytest.fixture
 def folder(tmp_path):
     ct_series(tmp_path / "scan", slices=4)
     return tmp_path / "scan"
-
-
-def change(folder, function):
-    for number, path in enumerate(sorted(folder.iterdir())):
-        data = pydicom.dcmread(path)
-        function(data, number)
-        data.save_as(path)
 
 
 def mapped(slope, intercept, unit):
@@ -53,7 +46,7 @@ def test_a_mapping_scales_what_has_no_rescale(folder):
         as_mr(data)
         data.RealWorldValueMappingSequence = Sequence([mapped(0.5 + number, -3.0, "um2/s")])
 
-    change(folder, adc)
+    change_files(folder, adc)
     volume, series = readers.read(folder), the_series(folder)
     assert volume.unit == "um2/s"
     assert series.verdict is Verdict.NOTED
@@ -72,14 +65,14 @@ def test_hounsfield_units_by_mapping_are_hounsfield_units(folder):
         )
         del data.RescaleSlope, data.RescaleIntercept
 
-    change(folder, ct)
+    change_files(folder, ct)
     volume = readers.read(folder)
     assert volume.unit == "HU"
     assert np.array_equal(volume.array, truth.array)
 
 
 def test_a_rescale_counts_and_another_mapping_is_said(folder):
-    change(folder, lambda data, _: data.__setattr__("RealWorldValueMappingSequence", Sequence([mapped(2.0, 1.0, "1")])))
+    change_files(folder, lambda data, _: data.__setattr__("RealWorldValueMappingSequence", Sequence([mapped(2.0, 1.0, "1")])))
     by_place = sorted((pydicom.dcmread(path) for path in folder.iterdir()), key=lambda data: data.ImagePositionPatient[2])
     expected = np.stack([apply_rescale(data.pixel_array, data) for data in by_place])
     assert np.array_equal(readers.read(folder).array, expected)
@@ -91,7 +84,7 @@ def test_several_mappings_are_said(folder):
         as_mr(data)
         data.RealWorldValueMappingSequence = Sequence([mapped(2.0, 1.0, "1"), mapped(3.0, 1.0, "1")])
 
-    change(folder, both)
+    change_files(folder, both)
     assert "several quantities" in the_series(folder).hazards[0].sentence
 
 
@@ -123,7 +116,7 @@ def pet(data, number, **other):
     ],
 )
 def test_suv_is_activity_over_dose_by_weight(folder, other, waited_s):
-    change(folder, lambda data, number: pet(data, number, **other))
+    change_files(folder, lambda data, number: pet(data, number, **other))
     series = the_series(folder)
     assert series.suv_factor == pytest.approx(75_000 / (350e6 * 0.5 ** (waited_s / 6586.2)), rel=1e-9)
     assert readers.read(folder).unit == "BQML"
@@ -146,5 +139,5 @@ def test_suv_is_activity_over_dose_by_weight(folder, other, waited_s):
     ],
 )
 def test_no_suv_is_made_up(folder, other):
-    change(folder, lambda data, number: pet(data, number, **other))
+    change_files(folder, lambda data, number: pet(data, number, **other))
     assert the_series(folder).suv_factor is None

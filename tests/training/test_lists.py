@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import medimg
 from medimg.errors import ScanError
 from medimg.training import read_list
 from medimg.values import Grid, Mask, Volume
@@ -61,3 +62,16 @@ def test_a_list_that_is_none_is_refused(tmp_path, text):
     (tmp_path / "list.csv").write_text(text)
     with pytest.raises(ScanError, match=r"list\.csv"):
         read_list(tmp_path / "list.csv")
+
+
+def test_a_mask_may_be_a_dicom_seg(example_dicoms, tmp_path):
+    """medimg's own SEG of the phantom, written by `infer`, cuts the same cubes as the mask it was made of."""
+    result = medimg.infer(example_dicoms, output=tmp_path / "out", explain="none")
+    (seg,) = (tmp_path / "out").rglob("seg.dcm")
+    (tmp_path / "list.csv").write_text(f"image,mask,patient_id\n{example_dicoms},{seg},P1\n")
+    cubes = read_list(tmp_path / "list.csv")
+    findings = result.studies[0].prediction.findings
+    assert len(cubes.rows) == len(findings)
+    centers = np.array([[float(row[f"centroid_{axis}"]) for axis in "xyz"] for row in cubes.rows])
+    for finding in findings:
+        assert np.linalg.norm(centers - finding.center_mm, axis=1).min() < 0.5
