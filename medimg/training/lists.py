@@ -13,6 +13,7 @@ from medimg.engine.cubes import cube_grid, sample, sample_array
 from medimg.errors import MedimgError, ScanError
 from medimg.preprocessing import resample
 from medimg.readers import read
+from medimg.training.chests import TARGET, Chest, Mark
 from medimg.training.cubes import Cubes
 from medimg.values import Grid, Mask
 
@@ -40,6 +41,35 @@ def read_list(path: str | Path, *, splits: Collection[str] = (), without: Collec
         ScanError: the list cannot be read, a scan or mask of it cannot, or they lie on different places; the line is named.
     """
     path = Path(path)
+    parts = [part for line, pair in _pairs(path, splits, without) for part in _lesions(line, *pair)]
+    if not parts:
+        raise ScanError(f"{path.name} holds no lesion that was asked for. Give a list with masks of lesions, or another split.")
+    hu, mask, rows = zip(*parts, strict=True)
+    return Cubes(hu=np.stack(hu), mask=np.stack(mask), rows=tuple(rows))
+
+
+def list_chests(path: str | Path, *, splits: Collection[str] = (), without: Collection[str] = ()) -> Iterator[Chest]:
+    """Give the scans of a list whole, one after the other, each connected piece of its mask as a mark: what a search should find.
+
+    Raises:
+        ScanError: as `read_list`.
+    """
+    for line, (volume, mask) in _pairs(Path(path), splits, without):
+        marks = []
+        for inside, corner in _pieces(mask, volume.grid):
+            center = volume.grid.to_mm(np.argwhere(inside).mean(axis=0) + corner)
+            volume_mm3 = np.count_nonzero(inside) * volume.grid.voxel_volume_mm3
+            x, y, z = center.tolist()
+            marks.append(Mark(kind=TARGET, center_mm=(x, y, z), diameter_mm=float(np.cbrt(6 / np.pi * volume_mm3))))
+        name = short_name("scan", line["image"])
+        patient = line["patient_id"]
+        yield Chest(name=name, split=line.get("split") or "", volume=volume, marks=tuple(marks), patient=patient)
+
+
+def _pairs(
+    path: Path, splits: Collection[str], without: Collection[str]
+) -> Iterator[tuple[dict[str, str], tuple[Volume, NDArray[np.bool_]]]]:
+    """Give every line of a list that was asked for, with its scan and its mask; what is wrong with one names the line."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             lines = list(csv.DictReader(file))
@@ -48,39 +78,44 @@ def read_list(path: str | Path, *, splits: Collection[str] = (), without: Collec
     missing = [name for name in NEEDED if not lines or name not in lines[0]]
     if missing:
         raise ScanError(f"{path.name} has no column {', '.join(missing)}. Give a CSV with columns {', '.join(NEEDED)}.")
-    chosen = [
-        (number, line)
-        for number, line in enumerate(lines, 2)
-        if (not splits or line.get("split") in splits) and line["patient_id"] not in without
-    ]
-    parts = []
-    for number, line in chosen:
+    seen: set[str] = set()
+    for number, line in enumerate(lines, 2):
+        if (splits and line.get("split") not in splits) or line["patient_id"] in without:
+            continue
+        if line["image"] in seen:
+            raise ScanError(f"Line {number} of {path.name} names a scan again. Put all lesions of a scan into one mask.")
+        seen.add(line["image"])
         try:
-            parts += list(_lesions(path.parent, line))
+            volume = read(path.parent / line["image"])
+            pair = volume, _mask(path.parent / line["mask"], volume)
         except MedimgError as error:
             raise ScanError(f"Line {number} of {path.name}: {error}") from error
-    if not parts:
-        raise ScanError(f"{path.name} holds no lesion that was asked for. Give a list with masks of lesions, or another split.")
-    hu, mask, rows = zip(*parts, strict=True)
-    return Cubes(hu=np.stack(hu), mask=np.stack(mask), rows=tuple(rows))
+        yield line, pair
 
 
-def _lesions(folder: Path, line: dict[str, str]) -> Iterator[tuple[NDArray[np.int16], NDArray[np.uint8], dict[str, str]]]:
+def _pieces(mask: NDArray[np.bool_], grid: Grid) -> Iterator[tuple[NDArray[np.bool_], tuple[int, int, int]]]:
+    """Give each connected piece of a mask that is no stray voxel: in its box, and the box's corner."""
     from scipy import ndimage
 
-    volume = read(folder / line["image"])
-    mask = _mask(folder / line["mask"], volume)
     labels, _ = ndimage.label(mask, np.ones((3, 3, 3)))
-    voxel_mm3 = volume.grid.voxel_volume_mm3
     for number, box in enumerate(ndimage.find_objects(labels), 1):
         inside = labels[box] == number
-        if inside.sum() * voxel_mm3 < LEAST_MM3:
-            continue
-        index = np.argwhere(inside).mean(axis=0) + [side.start for side in box]
+        if np.count_nonzero(inside) * grid.voxel_volume_mm3 >= LEAST_MM3:
+            yield inside, (box[0].start, box[1].start, box[2].start)
+
+
+def _lesions(
+    line: dict[str, str], volume: Volume, mask: NDArray[np.bool_]
+) -> Iterator[tuple[NDArray[np.int16], NDArray[np.uint8], dict[str, str]]]:
+    for number, (inside, corner) in enumerate(_pieces(mask, volume.grid), 1):
+        box = tuple(slice(low, low + size) for low, size in zip(corner, inside.shape, strict=True))
+        alone = np.zeros_like(mask)
+        alone[box] = inside
+        index = np.argwhere(inside).mean(axis=0) + corner
         grid = cube_grid(volume.grid.to_mm(index).tolist(), edge=EDGE, spacing_mm=SPACING_MM)
         hu = np.clip(np.rint(sample(volume, grid)), AIR_HU, 32767).astype(np.int16)
-        own = sample_array((labels == number).astype(np.float32), volume.grid, grid, mode="constant") >= 0.5
-        others = sample_array((mask & (labels != number)).astype(np.float32), volume.grid, grid, mode="constant") >= 0.5
+        own = sample_array(alone, volume.grid, grid, mode="constant") >= 0.5
+        others = sample_array(mask & ~alone, volume.grid, grid, mode="constant") >= 0.5
         if not own.any():
             continue
         centroid = grid.to_mm(np.argwhere(own).mean(axis=0))

@@ -29,7 +29,8 @@ class Part:
 class Score:
     """A number that a model gave: 0 to 1, what it means in one sentence, and whether it was calibrated.
 
-    `parts` are what a readable model is made of; a network has none to show.
+    `span` is the lowest and the highest value that the model gave when it saw the same place turned round: how unsure it is, not
+    a confidence interval. `parts` are what a readable model is made of; a network has none to show.
     """
 
     name: str
@@ -37,10 +38,13 @@ class Score:
     meaning: str
     calibrated: bool = False
     parts: tuple[Part, ...] = ()
+    span: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.value <= 1:
             raise ValueError(f"score {self.name} is {self.value}, not between 0 and 1")
+        if self.span is not None and not 0 <= self.span[0] <= self.value <= self.span[1] <= 1:
+            raise ValueError(f"score {self.name} of {self.value} does not lie in its span")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +78,8 @@ class Finding:
         measures: of the outline.
         kind: what it is; `site`: where (lung, left or right), if known.
         detection_probability: how sure the model is that this is a lesion of its kind.
+        volume_span_mm3: smallest and largest volume of the outlines that the model drew of the same place turned round; None
+            where it drew one only.
         scores: the other scores, e.g. `suspicion` (what radiologists would rate; not a probability of cancer).
         tracking_uid: DICOM tracking UID, made from source UIDs, model and voxels.
         remarks: sentences for the reader of the report (cut by the scan's edge, larger than the model was made for ...).
@@ -89,6 +95,7 @@ class Finding:
     scores: tuple[Score, ...] = ()
     tracking_uid: str = ""
     remarks: tuple[str, ...] = ()
+    volume_span_mm3: tuple[float, float] | None = None
 
     def score(self, name: str) -> float | None:
         """Return the score of that name, None if the model gave none."""
@@ -103,11 +110,13 @@ class Finding:
             "laterality": self.laterality.meaning if self.laterality else None,
             "center_mm": [round(value, 2) for value in self.center_mm],
             **self.measures.to_dict(),
+            "volume_span_mm3": [round(value, 2) for value in self.volume_span_mm3] if self.volume_span_mm3 else None,
             "detection_probability": round(self.detection_probability, 4),
             "suspicion": None,
             **{score.name: round(score.value, 4) for score in self.scores},
             "scores": {
                 score.name: {"value": round(score.value, 4), "meaning": score.meaning, "calibrated": score.calibrated}
+                | ({"span": [round(value, 4) for value in score.span]} if score.span else {})
                 | ({"parts": [_part(part) for part in score.parts]} if score.parts else {})
                 for score in self.scores
             },
