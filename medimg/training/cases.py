@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from medimg.evaluation import Outline
     from medimg.training.cubes import Cubes
 
+READERS = 4  # at most, whose own ratings the table has
 SHIFT_MM = 5.0  # a person's click, and a detector's peak, lie up to this far off a nodule's centre
 
 
@@ -34,7 +35,8 @@ class Case:
 
     `drawn` is the model's outline in the cube from a point, `found_outline` fits that from a search; `found` is how sure the
     model was of it there, -1 if it was missed. `spans` and `volume_spread` are how far the flips lie apart: lowest and highest
-    score, and the volumes' standard deviation over their mean. `contrast` is the agent that the header names, "" for none.
+    score, and the volumes' standard deviation over their mean. `contrast` is the agent that the header names, "" for none;
+    `suspicions` what each reader rated, nan where one did not.
     """
 
     nodule: str
@@ -53,6 +55,7 @@ class Case:
     spans: dict[str, tuple[float, float]]
     volume_spread: float
     contrast: str
+    suspicions: tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +131,7 @@ def collect(
                 spans=spans,
                 volume_spread=_spread(lesion.volumes_mm3),
                 contrast=row.get("contrast", ""),
+                suspicions=tuple(_number(row, f"malignancy_r{reader}") for reader in range(1, READERS + 1)),
             )
         )
     tell(len(cubes.rows), len(cubes.rows))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medimg.evaluation import bootstrap, calibration, classification, detection
+from medimg.evaluation import auroc_if_perfect, bootstrap, calibration, classification, detection
 from medimg.evaluation.classification import auroc_gain
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def _suspicion(card: ModelCard, rows: tuple[Case, ...]) -> dict[str, Any]:
     """Return how well suspicion tells the nodules that radiologists rated above 3 from those below.
 
     The baseline is the card's second opinion; it is given the readers' own outlines, which is more than the model has.
+    `auroc_if_perfect` is what the readers' own differences leave to be reached, where the table has the rating of each.
     """
     known = tuple(case for case in rows if not np.isnan(case.malignant))
     if not known or "suspicion" not in known[0].scores:
@@ -94,6 +95,7 @@ def _suspicion(card: ModelCard, rows: tuple[Case, ...]) -> dict[str, Any]:
     )
     found["diameter_auroc"] = classification(truth, diameter, patients=patients)["auroc"]
     found["gain_over_diameter"] = auroc_gain(truth, score, diameter, patients=patients)
+    found["auroc_if_perfect"] = auroc_if_perfect(np.array([case.suspicions for case in rows]))
     opinion = card.second_opinion
     if opinion:
         base = np.array([opinion.value(case.measured) for case in known])
