@@ -13,7 +13,6 @@ from medimg.reports import not_written, write_all
 from medimg.values import Mask
 from tests.builders.study import study_result
 
-
 DICOM = ["seg.dcm", "sr.dcm", "key_1.dcm", "key_2.dcm"]
 
 
