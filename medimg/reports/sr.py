@@ -17,7 +17,7 @@ from medimg.reports._dicom import (
     identity,
     save,
 )
-from medimg.reports._source_header import source_header
+from medimg.reports._source_header import quiet, source_header
 from medimg.reports._sr_content import groups, image_library, observer
 from medimg.reports.seg import uids
 from medimg.values import Code
@@ -67,10 +67,7 @@ def write(result: StudyResult, folder: Path) -> tuple[Path, ...]:
 
 def report(result: StudyResult, *, labelmap: bool) -> Dataset:
     """Return the report of a result, as `write` writes it."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom and highdicom warn of odd values with the value, which can be a patient's name
+    with quiet():
         return _report(result, labelmap=labelmap)
 
 
