@@ -105,7 +105,15 @@ class Model:
         start = time.perf_counter()
         findings, mask, small = findings_of(self.card, volume, region, self._kept(seen))
         _lap(seconds, "outline", start)
-        prediction = Prediction(findings=findings, mask=mask, not_evaluated=(*unseen, *small), remarks=remarks, seconds=seconds)
+        prediction = Prediction(
+            findings=findings,
+            mask=mask,
+            looked_for=self.card.finding_kind,
+            looked_in=self.card.finding_site,
+            not_evaluated=(*unseen, *small),
+            remarks=remarks,
+            seconds=seconds,
+        )
         middles = (self._middle(lesion, self.card.stage("outline")) for _, lesion in seen)
         return prediction, tuple((probability, middle) for (probability, _), middle in zip(seen, middles, strict=True))
 

@@ -14,8 +14,8 @@ PUBLIC = {
         "body", "clip", "crop", "denoise", "gaussian", "lungs", "orient", "resample", "window",
     },
     "medimg.values": {
-        "Code", "Finding", "Grid", "Hazard", "Heatmap", "Mask", "Measures", "Part", "Prediction", "Provenance", "RunResult",
-        "Score", "Series", "Skipped", "SourceSlice", "Study", "StudyResult", "Verdict", "Volume",
+        "Code", "Finding", "Grid", "Hazard", "Heatmap", "Mask", "Measures", "Part", "Prediction", "Proof", "Provenance",
+        "RunResult", "Score", "Series", "Skipped", "SourceSlice", "Study", "StudyResult", "Verdict", "Volume",
     },
     "medimg.runs": {"Conversion", "Inspection", "convert", "infer", "inspect"},
     "medimg.cli": {"main", "parser_of"},
