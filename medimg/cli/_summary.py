@@ -62,8 +62,9 @@ def _finding(finding: Finding) -> str:
     measures, suspicion = finding.measures, finding.score("suspicion")
     center = ", ".join(f"{value:.1f}" for value in finding.center_mm)
     mean = "-" if measures.mean_hu is None else f"{measures.mean_hu:.0f}"
+    sure = "-" if finding.detection_probability is None else f"{finding.detection_probability:.2f}"
     rated = "-" if suspicion is None else f"{suspicion:.2f}"
     return (
         f"  {finding.id:>3}   {center:<22} {measures.volume_mm3:>12.0f} {measures.longest_diameter_mm:>11.1f} {mean:>8} "
-        f"{finding.detection_probability:>10.2f} {rated:>10}"
+        f"{sure:>10} {rated:>10}"
     )

@@ -5,3 +5,6 @@ from ._front import read_all as read_all
 from ._front import read_series as read_series
 from ._front import refusal as refusal
 from ._front import scan as scan
+from ._mask import read_mask as read_mask
+from ._rtstruct import read_rtstruct as read_rtstruct
+from ._seg import read_seg as read_seg

@@ -194,16 +194,16 @@ def read_header(path: str | Path) -> Header:
 
 def _walk_file(path: str, head: bytes, size: int) -> Header:
     if head[128:132] == b"DICM":
-        syntax, start = _meta(head, 132)
+        syntax, start = meta_group(head, 132)
     elif head[:2] == b"\x02\0":
-        syntax, start = _meta(head, 0)
+        syntax, start = meta_group(head, 0)
     else:
         syntax, start = "", 0
     if start + 8 > len(head):
         raise NeedMoreError(start + 8) if len(head) < size else NotDicomError("it holds no data set")
     if syntax == tag.DEFLATED_LITTLE:
         header = Header(path, syntax)
-        header.content = head = _inflate(path, start)
+        header.content = head = inflate(path, start)
         size, start = len(head), 0
     else:
         if not syntax:
@@ -216,7 +216,7 @@ def _walk_file(path: str, head: bytes, size: int) -> Header:
     return header
 
 
-def _meta(head: bytes, pos: int) -> tuple[str, int]:
+def meta_group(head: bytes, pos: int) -> tuple[str, int]:
     """Return the transfer syntax of the file meta group (always explicit little endian) and where the group ends."""
     syntax = ""
     while pos + 12 <= len(head) and head[pos : pos + 2] == b"\x02\0":
@@ -345,7 +345,7 @@ def skip_sequence(head: bytes, pos: int, explicit: bool, short: Unpack, long: Un
     return pos
 
 
-def _inflate(path: str, start: int) -> bytes:
+def inflate(path: str, start: int) -> bytes:
     """Inflate a whole data set, piece by piece, so that one that inflates without end is left in time."""
     engine = zlib.decompressobj(-zlib.MAX_WBITS)
     pieces, size = [], 0

@@ -33,7 +33,7 @@ def evaluate_chests(model: Model, chests: Iterable[Chest]) -> list[dict[str, Any
             if number is None:
                 others += 1
             elif chest.marks[number].kind == TARGET:
-                found[number] = max(found.get(number, 0.0), finding.detection_probability)
+                found[number] = max(found.get(number, 0.0), finding.detection_probability or 0.0)
             else:
                 ignored += 1
         targets = sum(mark.kind == TARGET for mark in chest.marks)

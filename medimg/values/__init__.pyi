@@ -12,6 +12,7 @@ from .mask import Mask as Mask
 from .result import Provenance as Provenance
 from .result import RunResult as RunResult
 from .result import StudyResult as StudyResult
+from .segment import Segment as Segment
 from .series import Series as Series
 from .series import Skipped as Skipped
 from .series import SourceSlice as SourceSlice
