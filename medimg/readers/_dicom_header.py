@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 HEADER_LIMIT = 256 << 20  # bytes of header; enhanced objects of 10,000 frames have some 20 MiB
 ELEMENTS_LIMIT = 100_000  # of a data set; images have some 300, with private ones some thousands
+ELEMENT_START = 12  # bytes of tag, VR and length
 STEPS_LIMIT = 3_000_000  # elements looked at within sequences of undefined length; a few seconds
 NESTING_LIMIT = 32  # sequences within sequences; real objects have under 10
 INFLATED_LIMIT = 1 << 28  # bytes a deflated file may become; they are held in memory
@@ -175,7 +176,7 @@ def read_header(path: str | Path) -> Header:
                 header = _walk_file(name, head, size)
                 break
             except NeedMoreError as more:
-                if more.upto > size or len(head) >= size:
+                if more.upto > size + ELEMENT_START or len(head) >= size:  # a look for another element may reach past the last
                     raise NotDicomError("it ends in the middle of its header") from None
                 if more.upto > HEADER_LIMIT or len(head) >= HEADER_LIMIT:
                     raise NotDicomError(f"its header is longer than {HEADER_LIMIT >> 20} MiB") from None

@@ -40,6 +40,7 @@ AREAS = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 ROIS_LIMIT, CONTOURS_LIMIT = 10_000, 1_000_000
 CENTRE_LIMIT_MM = 1e5  # a point further off is no place in a patient
 NAME_SHOWN = 64
+EXACT_DIGITS = 5  # of a pixel: an edge drawn through the middle of a pixel goes through it, whatever its millimetres round to
 AN_RTSTRUCT = "a DICOM RTSTRUCT"
 
 
@@ -229,7 +230,7 @@ def _mask(rois: list[Roi], slices: ScanSlices, *, overlap: str, cut: bool) -> Ma
             outline = np.stack([apart @ slices.down / slices.row_mm, apart @ slices.right / slices.column_mm], axis=1)
             if (outline < -0.5).any() or (outline > (rows - 0.5, columns - 0.5)).any():
                 edges += 1
-            laid.setdefault((roi.label, spot), []).append(outline)
+            laid.setdefault((roi.label, spot), []).append(np.round(outline, EXACT_DIGITS))
     if edges and not cut:
         raise GeometryError(
             f"{edges} contours reach beyond the edges of the scan's slices. {GIVE_ITS_OWN}, or cut them there with cut=True."
