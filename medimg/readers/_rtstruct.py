@@ -40,7 +40,7 @@ AREAS = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 ROIS_LIMIT, CONTOURS_LIMIT = 10_000, 1_000_000
 CENTRE_LIMIT_MM = 1e5  # a point further off is no place in a patient
 NAME_SHOWN = 64
-EXACT_DIGITS = 5  # of a pixel: an edge drawn through the middle of a pixel goes through it, whatever its millimetres round to
+EXACT_DIGITS = 8  # of a pixel: an edge drawn through the middle of a pixel goes through it, whatever its millimetres round to
 AN_RTSTRUCT = "a DICOM RTSTRUCT"
 
 
