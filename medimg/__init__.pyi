@@ -29,3 +29,4 @@ from .readers import read_seg as read_seg
 from .runs import convert as convert
 from .runs import infer as infer
 from .runs import inspect as inspect
+from .runs import overlay as overlay

@@ -93,7 +93,15 @@ class Model:
         start = time.perf_counter()
         findings, mask, small = findings_of(self.card, volume, region, kept)
         _lap(seconds, "outline", start)
-        return Prediction(findings=findings, mask=mask, not_evaluated=(*unseen, *small), remarks=remarks, seconds=seconds)
+        return Prediction(
+            findings=findings,
+            mask=mask,
+            looked_for=self.card.finding_kind,
+            looked_in=self.card.finding_site,
+            not_evaluated=(*unseen, *small),
+            remarks=remarks,
+            seconds=seconds,
+        )
 
     def lesions(self, volume: Volume) -> list[Lesion]:
         """Return the lesions above the operating point as the networks see them: raw logits, before calibration and measuring."""

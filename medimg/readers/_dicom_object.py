@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,8 @@ from medimg.values import Code
 if TYPE_CHECKING:
     from medimg.readers._dicom_header import Header
 
+PATIENT_NAME, PATIENT_ID = 0x00100010, 0x00100020
+LEAST_LETTERS = 3  # of a part of a name that is looked for
 CODE_VALUE, LONG_CODE_VALUE, SCHEME, MEANING = 0x00080100, 0x00080119, 0x00080102, 0x00080104
 TEXT_SHOWN = 64  # characters of a name that is shown, as LO allows
 SRT_TO_SCT = {  # retired SNOMED-RT codes that older files have for what medimg writes with numbers (PS3.16 annex O)
@@ -149,6 +152,19 @@ def read_object(path: str | Path, *, what: str) -> tuple[Header, Item]:
 def damaged(path: str | Path, how: str) -> ScanError:
     """Make the error for an object that cannot be read as it is."""
     return ScanError(f"{printable(Path(path).name)} cannot be read: {how}. Export it again from where it was made.")
+
+
+def patient_words(path: str | Path) -> tuple[str, ...]:
+    """Return the patient's ID and the parts of the name in a file, in small letters, to find them in what is to be written.
+
+    They are never shown; parts of one or two letters are left out, because they stand in every text. () if nothing can be read.
+    """
+    try:
+        _, content = read_object(path, what="a DICOM scan")
+    except ScanError:
+        return ()
+    words = [content.text(PATIENT_ID), *re.split(r"[\\^= ,]+", content.text(PATIENT_NAME))]
+    return tuple(word.lower() for word in words if len(word) >= LEAST_LETTERS)
 
 
 def _before_pixels(path: Path, header: Header) -> tuple[bytes, int]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from medimg.values import StudyResult
 
 ROOM = "medimg.reports"
-FIRST = ("findings_json", "seg", "seg_nifti", "heatmap", "html")
+FIRST = ("findings_json", "seg", "sr", "key_images", "seg_nifti", "heatmap", "html")
 LAST = "run_json"  # it lists the files of the others
 
 __all__ = ["not_written", "write_all"]

@@ -9,6 +9,7 @@ from .grid import Grid as Grid
 from .hazard import Hazard as Hazard
 from .hazard import Verdict as Verdict
 from .mask import Mask as Mask
+from .proof import Proof as Proof
 from .result import Provenance as Provenance
 from .result import RunResult as RunResult
 from .result import StudyResult as StudyResult

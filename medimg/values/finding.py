@@ -127,10 +127,15 @@ def _part(part: Part) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What a model says of one volume: findings, their outlines (label = finding id) on its grid, and what was not evaluated."""
+    """What a model says of one volume: findings, their outlines (label = finding id) on its grid, and what was not evaluated.
+
+    `looked_for` is the kind of lesion that was searched and `looked_in` where; without it, no finding means nothing was said.
+    """
 
     findings: tuple[Finding, ...]
     mask: Mask
+    looked_for: Code | None = None
+    looked_in: Code | None = None
     not_evaluated: tuple[Skipped, ...] = ()
     remarks: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)

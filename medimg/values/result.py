@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from medimg.values.finding import Finding, Heatmap, Prediction
+    from medimg.values.proof import Proof
     from medimg.values.series import Series, Skipped, SourceSlice
     from medimg.values.volume import Volume
 
@@ -47,6 +48,7 @@ class StudyResult:
     """One study: what was read, what was found, with which model, and what was written where.
 
     `volume` and `heatmaps` are there for the writers of reports; they are not part of `to_dict`.
+    `labelmap` asks for the outlines as a LABELMAP segmentation; `proof` is what reading the written objects back has shown.
     `error` is the sentence of a study that ended badly; it then has no findings and no files.
     """
 
@@ -61,6 +63,8 @@ class StudyResult:
     files: tuple[Path, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     identify: bool = False
+    labelmap: bool = False
+    proof: tuple[Proof, ...] = ()
     error: str = ""
     exit_code: int = 0
 

@@ -151,7 +151,7 @@ def test_no_finding_is_no_seg_and_is_said(tmp_path):
     none = replace(result, prediction=replace(result.prediction, findings=(), mask=empty), heatmaps=())
     files = write_all(none, tmp_path)
     assert "seg.dcm" not in [path.name for path in files]
-    assert [item.what for item in not_written(none)] == ["seg.dcm"]
+    assert [item.what for item in not_written(none)] == ["seg.dcm", "key_1.dcm"]
 
 
 def test_a_source_without_a_frame_of_reference_gets_none_and_it_is_said(tmp_path):
