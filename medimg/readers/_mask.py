@@ -18,7 +18,7 @@ from medimg.readers._front import scan as look
 from medimg.readers._misfit import TURNS, require_same_patient
 from medimg.readers._rtstruct import names_of_rtstruct, read_rtstruct
 from medimg.readers._scan_slices import TOLERANCE_MM, TOLERANCE_SHARE, chosen, slices_of_series
-from medimg.readers._seg import names_of_seg, read_seg
+from medimg.readers._seg import names_of_seg, read_seg, require_choices
 from medimg.readers._walk import find_files, read_head
 from medimg.values import Code, Grid, Mask, Segment, Series, Volume
 
@@ -64,6 +64,7 @@ def read_mask(
         GeometryError: the mask does not lie on the scan, and by how many millimetres.
         OptionError: an option has a value that cannot be.
     """
+    require_choices(overlap=overlap, place_by=place_by, threshold=threshold)
     path = _the_object_in(Path(path))
     kind = kind_of(path)
     if kind == SEG:
@@ -272,8 +273,8 @@ def _elsewhere(mask: Grid, scan: Grid) -> GeometryError:
     """Say how a mask's grid differs from the scan's, and what would bring it there."""
     guess = ""
     for signs, words in TURNS:
-        affine = np.diag([*signs, 1.0]) @ mask.affine
-        if _whole_step(Grid(mask.shape, affine), scan) is not None:
+        turned = Grid(mask.shape, np.diag([*signs, 1.0]) @ mask.affine)
+        if not guess and _whole_step(turned, scan) is not None and scan.contains(turned.to_mm(np.array(mask.shape) // 2)):
             guess = f" ({words} it would lie on it: whatever wrote it mixed up the axes of the patient)"
     if mask.shape == scan.shape:
         corners = np.array(list(product(*[(0, size - 1) for size in scan.shape])))

@@ -10,7 +10,7 @@ import numpy as np
 
 from medimg.errors import GeometryError, OptionError
 from medimg.readers._dicom_object import damaged
-from medimg.readers._labels import VOXELS_LIMIT, painted, repeated
+from medimg.readers._labels import OVERLAPS, VOXELS_LIMIT, painted, repeated
 from medimg.readers._misfit import Drawn, contradiction, guess_for, misfit, require_same_patient
 from medimg.readers._scan_slices import TOLERANCE_MM, TOLERANCE_SHARE, Fit, ScanSlices, slices_of, slices_of_grid
 from medimg.readers._seg_file import SegFile, SegFrame, seg_file
@@ -65,10 +65,7 @@ def read_seg(
         GeometryError: it does not lie on the scan, has no grid of its own, or its segments overlap.
         OptionError: an option has a value that cannot be.
     """
-    if not 0 < threshold <= 1:
-        raise OptionError("threshold", threshold, "a share above 0, at most 1")
-    if place_by not in PLACES:
-        raise OptionError.unknown("place_by", place_by, PLACES)
+    require_choices(overlap=overlap, place_by=place_by, threshold=threshold)
     if place_by == "source" and scan is None:
         raise OptionError("place_by", place_by, "scan= too: without it there are no slices to be laid on")
     found = seg_file(path)
@@ -79,6 +76,20 @@ def read_seg(
         slices = slices_of(scan, **_names(found))
         require_same_patient(slices, patient=found.patient, frame_of_reference=found.frame_of_reference, name=Path(path).name)
     return _mask(found, slices, wanted, threshold=threshold, overlap=overlap, place_by=place_by, cut=cut)
+
+
+def require_choices(*, overlap: str, place_by: str, threshold: float) -> None:
+    """Refuse options that cannot be, before any work is done.
+
+    Raises:
+        OptionError: with the nearest that can.
+    """
+    if not 0 < threshold <= 1:
+        raise OptionError("threshold", threshold, "a share above 0, at most 1")
+    if place_by not in PLACES:
+        raise OptionError.unknown("place_by", place_by, PLACES)
+    if overlap not in OVERLAPS:
+        raise OptionError.unknown("overlap", overlap, OVERLAPS)
 
 
 def names_of_seg(path: str | Path) -> Names:

@@ -11,7 +11,6 @@ from medimg.errors import OptionError, ScanError
 from medimg.measures import center_mm, measure
 from medimg.runs._gaps import with_gaps_said
 from medimg.values import Code, Finding, Mask, Prediction, Segment
-from medimg.values.code import PRIVATE_SCHEME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +25,8 @@ KINDS = {
     "mass": Code("SCT", "4147007", "Mass"),
     "neoplasm": Code("SCT", "108369006", "Neoplasm"),
 }
-GIVEN = Code(PRIVATE_SCHEME, "given-outline", "Given outline")
-TISSUE = Code("SCT", "85756007", "Tissue")
+GIVEN = Code("DCM", "111030", "Image Region")  # of a label that nobody says anything of: nothing is claimed
+PLACE = Code("SCT", "309825002", "Spatial and Relational Concept")
 ABNORMAL = Code("SCT", "49755003", "Morphologically Abnormal Structure")
 FINDINGS_LIMIT = 500  # of one mask: more pieces are noise, and no report of them helps
 
@@ -139,7 +138,7 @@ def _finding(
         center_mm=center_mm(pieces, label=number),
         measures=measure(volume, pieces, label=number),
         kind=code,
-        category=(segment.category if own else None) or (TISSUE if code == GIVEN else ABNORMAL),
+        category=(segment.category if own else None) or (PLACE if code == GIVEN else ABNORMAL),
         site=segment.site,
         laterality=segment.laterality if segment.site else None,
         detection_probability=None,

@@ -61,7 +61,7 @@ def overlay(
         segments: take only these labels, by number or name.
         segment_names: what labels are called, where the mask does not say it or says it otherwise.
         kind: what the outlined things are, where the mask has no code for it: "lesion", "nodule", "mass", "neoplasm", or a code
-            as SCHEME:VALUE:MEANING. Without it they are given outlines, and nothing is claimed.
+            as SCHEME:VALUE:MEANING. Without it they are image regions, and nothing is claimed.
         made_by: "manual", "semiautomatic" or "automatic": how the outlines were made, where the mask does not say it. Without it
             they are written as semiautomatic, with a remark that it is not known.
         components: make each connected piece of a label a finding of its own.
