@@ -28,7 +28,7 @@ AN_SR = "a DICOM structured report of measurements (TID 1500)"
 SR_CLASSES = "1.2.840.10008.5.1.4.1.1.88."
 REPORT, MEASUREMENTS, GROUP = "126000", "126010", "125007"
 TRACKING_NAME, TRACKING_UID, FINDING = "112039", "112040", "121071"
-CATEGORY, SITE, LATERALITY = ("276214006", "C0C0"), ("363698007", "G-C0E3"), ("272741003", "G-C171")
+CATEGORY, SITE, LATERALITY = ("276214006", "R-427CE"), ("363698007", "G-C0E3"), ("272741003", "G-C171")
 SEGMENT, COMMENT, CENTER = "121191", "121106", "111010"
 VOLUMES = ("118565006", "G-D705", "YEKZ", "RNU0")
 LONG_AXES, SHORT_AXES = ("103339001", "G-A185"), ("103340004", "G-A186")
@@ -81,7 +81,8 @@ def read_sr(path: str | Path, *, segmentation: Mask | str | Path | None = None) 
     except NotDicomError as error:
         raise damaged(path, str(error)) from error
     groups = _placed(groups, segmentation, skipped)
-    findings, described = [], []
+    findings: list[Finding] = []
+    described: list[MeasurementGroup] = []
     for group in groups:
         missing = _missing(group)
         described.append(replace(group, missing=missing))
@@ -115,7 +116,9 @@ def _group(content: Content, number: int, skipped: list[Skipped]) -> Measurement
         if child.kind == "NUM":
             value = measurement(child)
             if value is None:
-                skipped.append(Skipped(what=what, reason="The number is missing or is none."))
+                skipped.append(
+                    Skipped(what=what, reason="The number is missing, is none, or is there twice with two values.")
+                )
             else:
                 measurements.append(value)
         elif child.kind in ("SCOORD", "SCOORD3D"):
@@ -246,16 +249,9 @@ def _finding(group: MeasurementGroup, number: int) -> Finding:
     assert short_mm is not None
     assert group.center_mm is not None
     assert group.kind is not None
+    derived = [(one.derivation.value, one.value) for one in numbers if one.concept.value in ATTENUATION and one.derivation]
     density = {
-        name: next(
-            (
-                one.value
-                for one in numbers
-                if one.concept.value in ATTENUATION and one.derivation and one.derivation.value in codes
-            ),
-            None,
-        )
-        for name, codes in DERIVATIONS.items()
+        name: next((value for derivation, value in derived if derivation in codes), None) for name, codes in DERIVATIONS.items()
     }
     meanings = dict(comment.split(": ", 1) for comment in group.comments if ": " in comment)
     rated = [one for one in numbers if one.concept.scheme == PRIVATE_SCHEME and 0 <= one.value <= 1]

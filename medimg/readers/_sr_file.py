@@ -22,6 +22,7 @@ TEXT, UID, MEASURED, NUMBER, UNITS, PRECISE = 0x0040A160, 0x0040A124, 0x0040A300
 REFERENCED, INSTANCE, FRAME, SEGMENT = 0x00081199, 0x00081155, 0x00081160, 0x0062000B
 GRAPHIC, GRAPHIC_KIND, GRAPHIC_FRAME = 0x00700022, 0x00700023, 0x30060024
 ITEMS_LIMIT = 200_000  # of a report; the largest that are known have some 10,000
+SAME_NUMBER = 1e-4  # relative; a decimal string of 16 characters is rounded by less
 DERIVATION, METHODS = "121401", ("370129005", "G-C036")
 
 
@@ -90,8 +91,9 @@ def measurement(content: Content) -> Measurement | None:
         return None
     value = measured.number(NUMBER)
     precise = measured.tags.get(PRECISE, b"")
-    if len(precise) == 8:
-        value = struct.unpack(">d" if measured.big else "<d", precise)[0]
+    if len(precise) == 8 and value is not None:  # the same once more, in all its digits
+        whole = struct.unpack(">d" if measured.big else "<d", precise)[0]
+        value = whole if abs(whole - value) <= SAME_NUMBER * max(1.0, abs(value)) else None
     if value is None or not np.isfinite(value):
         return None
     derivation = next((child.coded() for child in content.of(DERIVATION)), None)

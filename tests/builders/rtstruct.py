@@ -26,6 +26,8 @@ def structures(path, rois, *, grid=None, **attributes):
         for contour in contours:
             item = Dataset()
             points = np.asarray(contour) if grid is None else grid.to_mm([(contour[0], *pixel) for pixel in contour[1:]])
+            if len(points) > 1500:  # longer than 64 kB: an explicit VR of DS cannot hold it
+                dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2"
             item.ContourGeometricType, item.NumberOfContourPoints = "CLOSED_PLANAR", len(points)
             item.ContourData = [f"{value:.4f}" for value in points.ravel()]
             drawn.ContourSequence.append(item)
