@@ -116,9 +116,7 @@ def _group(content: Content, number: int, skipped: list[Skipped]) -> Measurement
         if child.kind == "NUM":
             value = measurement(child)
             if value is None:
-                skipped.append(
-                    Skipped(what=what, reason="The number is missing, is none, or is there twice with two values.")
-                )
+                skipped.append(Skipped(what=what, reason="The number is missing, is none, or is there twice with two values."))
             else:
                 measurements.append(value)
         elif child.kind in ("SCOORD", "SCOORD3D"):
