@@ -22,6 +22,7 @@ FUNCTIONS = {
     "evaluate": "medimg.training.evaluate",
     "infer": "medimg.infer",
     "inspect": "medimg.inspect",
+    "overlay": "medimg.overlay",
     "train": "medimg.training.train",
 }  # the public function behind a command
 HEAD = """# Commands
@@ -54,6 +55,10 @@ seconds, lengths in millimetres), and under `medimg` the `name`, `reader`, `file
 UIDs are left out with the name.
 
 `--json` prints `{"schema": "medimg.conversion/1", "files": [...], "series": [...], "skipped": [...]}`.
+
+## What `medimg overlay --json` prints
+
+What `medimg infer --json` prints ([findings](findings.md)), with one study; [overlay](overlay.md) says what becomes of a mask.
 
 ## What `medimg evaluate` measures, and `--json` prints
 

@@ -10,6 +10,7 @@ import numpy as np
 from medimg._tools.files import whole_file
 from medimg._tools.identity import digest, uid_from
 from medimg.reports._source_header import HOW_REMOVED, header_digest, source_header
+from medimg.values import Code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-    from medimg.values import Code, Mask, StudyResult
+    from medimg.values import Finding, Mask, StudyResult
 
 MANUFACTURER = "medimg"
+ABNORMAL = Code("SCT", "49755003", "Morphologically Abnormal Structure")
 CONTENT_CREATOR = "medimg^"  # a name of one component is a retired form, which validators warn of
 NO_METHOD = "not stated by the source"  # where an identity was removed, one of the two must say how
 BODY_PARTS = {"39607008": "CHEST", "10200004": "LIVER", "64033007": "KIDNEY", "76752008": "BREAST", "12738006": "BRAIN"}
@@ -60,7 +62,10 @@ def identity(result: StudyResult) -> tuple[str, ...]:
         header_digest(source_header(result.source_instances[0])[0]).hex(),
         f"{made_by.model} {made_by.model_version} {made_by.medimg_version} {sorted(made_by.weights_sha256.items())}",
         f"{sorted(made_by.parameters.items(), key=str)} {sorted(made_by.versions.items())}",
-        digest(*_labelled(result.prediction.mask), repr([finding.to_dict() for finding in result.findings])).hex(),
+        digest(
+            *_labelled(result.prediction.mask),
+            repr([(finding.to_dict(), finding.kind, finding.category) for finding in result.findings]),
+        ).hex(),
     )
 
 
@@ -121,8 +126,10 @@ def equipment(result: StudyResult) -> dict[str, str]:
 
 
 def description(result: StudyResult, what: str) -> str:
-    """Return the description of a series of ours, which says that it is no person's work."""
+    """Return the description of a series of ours, which says that it is no person's work, or that the outlines were given."""
     model = plain(result.provenance.model)
+    if result.provenance.outlines:
+        return f"medimg {model[: 64 - len(what) - 30]}: {what} (given, research only)"
     return f"medimg {model[: 64 - len(what) - 30]}: {what} (AI, research only)"
 
 
@@ -155,6 +162,11 @@ def body_part(result: StudyResult) -> str:
     assert result.prediction is not None  # NEEDS has looked
     sites = [finding.site for finding in result.findings if finding.site] + [result.prediction.looked_in]
     return BODY_PARTS.get(sites[0].value, "") if sites[0] else ""
+
+
+def category(finding: Finding) -> Any:
+    """Return the wider sort of thing that a finding is."""
+    return concept(finding.category or ABNORMAL)
 
 
 def concept(code: Code) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medimg.measures import diameters
-from medimg.reports._dicom import MANUFACTURER, concept, device_uid, plain
+from medimg.reports._dicom import MANUFACTURER, category, concept, device_uid, plain
 from medimg.reports.seg import CATEGORY, segment_numbers, tracking, uids
 from medimg.values import Code
 from medimg.values.code import PRIVATE_SCHEME
@@ -63,7 +63,8 @@ def numbers(finding: Finding) -> Iterator[tuple[Code, float, Code, Code | None, 
         value = getattr(size, name)
         if value is not None:
             yield ATTENUATION, value, HU, derivation, None
-    yield SCORES["detection_probability"], finding.detection_probability, ONE, None, NOT_CALIBRATED
+    if finding.detection_probability is not None:
+        yield SCORES["detection_probability"], finding.detection_probability, ONE, None, NOT_CALIBRATED
     for score in finding.scores:
         yield score_concept(score.name), score.value, ONE, None, CALIBRATED if score.calibrated else NOT_CALIBRATED
 
@@ -248,7 +249,7 @@ def _of_finding(result: StudyResult, finding: Finding, parts: Sequence[str]) -> 
     side = concept(finding.laterality) if finding.laterality else None
     return {
         "tracking_identifier": hd.sr.TrackingIdentifier(uid=uid, identifier=name),
-        "finding_category": hd.sr.CodedConcept(*CATEGORY),
+        "finding_category": category(finding),
         "finding_type": concept(finding.kind),
         "finding_sites": [hd.sr.FindingSite(concept(finding.site), laterality=side)] if finding.site else None,
     }
@@ -277,7 +278,7 @@ def _algorithm(result: StudyResult) -> Any:
     return hd.sr.AlgorithmIdentification(
         name=plain(made_by.model),
         version=plain(made_by.model_version),
-        family=codes.DCM.ArtificialIntelligence,
+        family=None if made_by.outlines else codes.DCM.ArtificialIntelligence,
         parameters=[plain(f"weights_sha256 {name}={value}") for name, value in sorted(made_by.weights_sha256.items())] or None,
     )
 

@@ -39,6 +39,7 @@ SERIES_NUMBER = 9003
 SIDE_PX = 512
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 NOTICE = "AI OUTPUT, FOR RESEARCH ONLY. Not a medical device; no diagnosis may rest on it."
+GIVEN_NOTICE = "OUTLINE GIVEN, FOR RESEARCH ONLY. Measured, not found, by medimg; no diagnosis may rest on it."
 NOT_CANCER = "Suspicion is what radiologists would rate; it is not a probability of cancer."
 SUSPICION = "suspicion"
 
@@ -74,11 +75,12 @@ def picture(result: StudyResult, finding: Finding) -> NDArray[np.uint8]:
     numbers += [f"mean {finding.measures.mean_hu:.0f} HU"] if finding.measures.mean_hu is not None else []
     heatmap = next((heatmap for heatmap in result.heatmaps if heatmap.finding_id == finding.id), None)
     suspicion = next((score for score in finding.scores if score.name == SUSPICION), None)
-    scores = [f"detection {finding.detection_probability:.2f}"]
+    sure = finding.detection_probability
+    scores = [] if sure is None else [f"detection {sure:.2f}"]
     if suspicion:
         state = "calibrated" if suspicion.calibrated else "not calibrated"
         scores = [f"suspicion {suspicion.value:.2f} ({state})", *scores]
-    made_by = result.provenance
+    made_by, called = result.provenance, finding.name or finding.kind.meaning
     model = f"{made_by.model} {made_by.model_version}"
     if heatmap:
         model += f"; right: evidence for {heatmap.target} ({heatmap.method})"
@@ -90,13 +92,17 @@ def picture(result: StudyResult, finding: Finding) -> NDArray[np.uint8]:
         calipers_mm=[size.long_ends_mm, size.short_ends_mm],
         heatmap=heatmap,
         title=[
-            plain(f"{finding.kind.meaning} {finding.id} of {len(result.findings)}, {' '.join(words) or 'site unknown'}"),
+            plain(f"{called} {finding.id} of {len(result.findings)}, {' '.join(words) or 'site unknown'}"),
             plain("; ".join([*numbers, *scores])),
             plain(f"slice {size.slice_index + 1} of {slices}; medimg {made_by.medimg_version}, {model}"),
         ],
-        notice=f"{NOTICE} {NOT_CANCER}" if suspicion else NOTICE,
+        notice=f"{NOTICE} {NOT_CANCER}" if suspicion else _notice(result),
         size_px=SIDE_PX,
     )
+
+
+def _notice(result: StudyResult) -> str:
+    return GIVEN_NOTICE if result.provenance.outlines else NOTICE
 
 
 def _key_image(result: StudyResult, finding: Finding, number: int, parts: tuple[str, ...]) -> Dataset:
@@ -132,7 +138,7 @@ def _dataset(result: StudyResult, finding: Finding, number: int, parts: tuple[st
     # we write nobody's name into the pixels (PS3.3 C.7.6.1); the source may have
     dataset.BurnedInAnnotation = "YES" if header.get("BurnedInAnnotation") == "YES" else "NO"
     dataset.LossyImageCompression = "00"
-    dataset.ImageComments = f"{name}. {NOTICE}"
+    dataset.ImageComments = f"{name}. {_notice(result)}"
     dataset.DerivationDescription = f"Drawn by medimg: outline, diameters and evidence of {name}; tracking UID {uid}"
     dataset.SourceImageSequence = [_source(result, finding)]
     dataset.ConversionType = "WSD"  # drawn on a workstation, not digitized

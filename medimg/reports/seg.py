@@ -12,6 +12,7 @@ from medimg.reports._absent import why_no_seg
 from medimg.reports._dicom import (
     CONTENT_CREATOR,
     body_part,
+    category,
     complete,
     concept,
     contributing,
@@ -41,6 +42,7 @@ SERIES_NUMBER = 9001  # ours begin at 9000, after anything a scanner numbers; a 
 SEGMENTATION_CLASS, LABELMAP_CLASS = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
 CATEGORY = ("49755003", "SCT", "Morphologically Abnormal Structure")
 EVEN_MM = 1e-3
+UNKNOWN = "not known: the outlines were given"
 HALF_STEP, A_PIXEL = 0.51, 1.01  # how far readers let a slice lie from its place on the grid, with rounding
 COLOURS = ((60, 60, 45), (75, -5, 65), (55, 65, -40), (65, -45, 35), (55, -10, -45), (70, 35, 60))  # CIELab, told apart on grey
 
@@ -81,7 +83,7 @@ def segment_numbers(result: StudyResult) -> dict[int, int]:
 def tracking(result: StudyResult, finding: Finding, parts: Sequence[str]) -> tuple[str, str]:
     """Return what a finding is followed by, the same in every object: its identifier for people, and its UID."""
     uid = finding.tracking_uid or uid_from(*parts, "tracking", finding.id)
-    return plain(f"{finding.kind.meaning} {finding.id}")[:64], uid
+    return plain(finding.name or f"{finding.kind.meaning} {finding.id}")[:64], uid
 
 
 def segmentation(result: StudyResult, *, labelmap: bool) -> Dataset:
@@ -179,8 +181,9 @@ def _description(result: StudyResult, finding: Finding, number: int, parts: Sequ
     from pydicom.sr.codedict import codes
 
     made_by = result.provenance
+    how = made_by.outlines or "AUTOMATIC"
     algorithm = hd.AlgorithmIdentificationSequence(
-        name=plain(made_by.model)[:64],
+        name=plain(str(made_by.parameters.get("outlined_by") or UNKNOWN) if made_by.outlines else made_by.model)[:64],
         family=codes.DCM.ArtificialIntelligence,
         version=plain(made_by.model_version)[:64],
         source="medimg",
@@ -190,15 +193,17 @@ def _description(result: StudyResult, finding: Finding, number: int, parts: Sequ
     described = hd.seg.SegmentDescription(
         segment_number=number,
         segment_label=tracking_id,
-        segmented_property_category=hd.sr.CodedConcept(*CATEGORY),
+        segmented_property_category=category(finding),
         segmented_property_type=concept(finding.kind),
-        algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
-        algorithm_identification=algorithm,
+        algorithm_type=hd.seg.SegmentAlgorithmTypeValues[how],
+        algorithm_identification=None if how == "MANUAL" else algorithm,
         tracking_uid=tracking_uid,
         tracking_id=tracking_id,
         anatomic_regions=[concept(finding.site)] if finding.site else None,
         display_color=hd.color.CIELabColor(*COLOURS[(number - 1) % len(COLOURS)]),
     )
+    if made_by.outlines and "SegmentationAlgorithmIdentificationSequence" in described:
+        del described.SegmentationAlgorithmIdentificationSequence  # family and version are not known; the name stays
     if finding.site and finding.laterality:
         described.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = [concept(finding.laterality)]
     return described

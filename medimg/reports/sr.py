@@ -80,6 +80,7 @@ def _report(result: StudyResult, *, labelmap: bool) -> Dataset:
     header, _ = source_header(result.source_instances[0])
     parts, has_seg = identity(result), not why_no_seg(result)
     own = (*parts, "sr", str(labelmap), digest(repr(result.prediction.not_evaluated), repr(result.prediction.looked_for)).hex())
+    is_rated = any(finding.scores or finding.detection_probability is not None for finding in result.findings)
     content = hd.sr.MeasurementReport(
         observation_context=observer(result),
         procedure_reported=concept(PROCEDURES.get(result.series.modality, ANY_PROCEDURE)),
@@ -103,7 +104,7 @@ def _report(result: StudyResult, *, labelmap: bool) -> Dataset:
         is_complete=True,
         is_final=False,
         series_description=description(result, "findings"),
-        coding_schemes=[scheme] if result.findings else None,
+        coding_schemes=[scheme] if is_rated else None,
         contributing_equipment=contributing(result),
         **equipment(result),
     )

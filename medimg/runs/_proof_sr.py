@@ -78,7 +78,8 @@ def _expected(finding: Finding) -> Iterator[tuple[Key, float]]:
         value = getattr(size, name)
         if value is not None:
             yield (ATTENUATION, derivation, ""), value
-    yield ("detection", "", "not-calibrated"), finding.detection_probability
+    if finding.detection_probability is not None:
+        yield ("detection", "", "not-calibrated"), finding.detection_probability
     for score in finding.scores:
         yield (score.name[:16], "", "calibrated" if score.calibrated else "not-calibrated"), score.value
 

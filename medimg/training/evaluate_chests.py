@@ -80,7 +80,7 @@ def evaluate_chests(model: Model, chests: Iterable[Chest], *, tell: Callable[[in
             if hit is None:
                 others += 1
             elif chest.marks[hit].kind == TARGET:
-                found[hit] = max(found.get(hit, 0.0), finding.detection_probability)
+                found[hit] = max(found.get(hit, 0.0), finding.detection_probability or 0.0)
             else:
                 ignored += 1
         for probability, center_mm in places:

@@ -12,17 +12,18 @@ from medimg._tools.identity import short_name
 from medimg.engine.cubes import cube_grid, sample, sample_array
 from medimg.errors import MedimgError, ScanError
 from medimg.preprocessing import resample
-from medimg.readers import read
+from medimg.readers import read, read_mask
+from medimg.readers._mask import RTSTRUCT, SEG, kind_of
 from medimg.training.chests import TARGET, Chest, Mark
 from medimg.training.cubes import Cubes
-from medimg.values import Grid, Mask
+from medimg.values import Mask
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from numpy.typing import NDArray
 
-    from medimg.values import Volume
+    from medimg.values import Grid, Volume
 
 EDGE, SPACING_MM = 50, 1.0  # of a cube
 LEAST_MM3 = 10.0  # a piece of an outline that is smaller is a stray voxel
@@ -33,9 +34,9 @@ AIR_HU = -1024
 def read_list(path: str | Path, *, splits: Collection[str] = (), without: Collection[str] = ()) -> Cubes:
     """Cut a cube of 50 mm at 1 mm around every lesion of a list of scans.
 
-    The list is a CSV with a header: `image` and `mask` (NIfTI, NRRD, MHA or a DICOM folder; the mask may be a DICOM SEG), each
-    relative to the list, and `patient_id`. `split`, `manufacturer`, `malignant` (0 or 1) and LIDC's ratings (`malignancy_mean`,
-    `texture_mean` ...) are taken where they stand. Every connected piece of a mask is a lesion.
+    The list is a CSV with a header: `image` and `mask` (NIfTI, NRRD, MHA or a DICOM folder; the mask may be a DICOM SEG or
+    RTSTRUCT), each relative to the list, and `patient_id`. `split`, `manufacturer`, `malignant` (0 or 1) and LIDC's ratings
+    (`malignancy_mean`, `texture_mean` ...) are taken where they stand. Every connected piece of a mask is a lesion.
 
     Raises:
         ScanError: the list cannot be read, a scan or mask of it cannot, or they lie on different places; the line is named.
@@ -87,7 +88,7 @@ def _pairs(
         seen.add(line["image"])
         try:
             volume = read(path.parent / line["image"])
-            pair = volume, _mask(path.parent / line["mask"], volume)
+            pair = volume, _mask(path.parent / line["mask"], path.parent / line["image"], volume)
         except MedimgError as error:
             raise ScanError(f"Line {number} of {path.name}: {error}") from error
         yield line, pair
@@ -138,10 +139,11 @@ class _Row(dict[str, str]):
         return ""
 
 
-def _mask(path: Path, volume: Volume) -> NDArray[np.bool_]:
-    """Read an outline and put it onto the scan's grid; one that lies elsewhere is refused."""
-    segmentation = _segmentation(path)
-    mask = segmentation if segmentation is not None else _of_volume(read(path))
+def _mask(path: Path, image: Path, volume: Volume) -> NDArray[np.bool_]:
+    """Read an outline, all its labels as one, and put it onto the scan's grid; one that lies elsewhere is refused."""
+    if kind_of(path) in (SEG, RTSTRUCT):
+        return read_mask(path, scan=image, overlap="smallest").array > 0
+    mask = _of_volume(read(path))
     if mask.grid.fits(volume.grid):
         return mask.array > 0
     placed = resample(mask, like=volume.grid).array > 0
@@ -152,26 +154,3 @@ def _mask(path: Path, volume: Volume) -> NDArray[np.bool_]:
 
 def _of_volume(volume: Volume) -> Mask:
     return Mask(array=volume.array > 0, grid=volume.grid)
-
-
-def _segmentation(path: Path) -> Mask | None:
-    """Read a DICOM SEG, all its segments as one; None if the file is none."""
-    import pydicom
-
-    try:
-        if path.is_dir() or not pydicom.misc.is_dicom(path):
-            return None
-        head = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Modality"])
-        if head.get("Modality") != "SEG":
-            return None
-        import highdicom
-
-        found = highdicom.seg.segread(str(path)).get_volume(combine_segments=False)
-    except OSError as error:
-        raise ScanError(f"The mask cannot be opened: {error.strerror}. Check the list.") from error
-    except Exception as error:
-        raise ScanError("The mask is a DICOM SEG that cannot be placed on one grid. Give it as NIfTI.") from error
-    array: NDArray[Any] = np.asarray(found.array) > 0
-    if array.ndim == 4:
-        array = np.asarray(array.any(axis=-1))
-    return Mask(array=array, grid=Grid(array.shape, np.asarray(found.affine)))

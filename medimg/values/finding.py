@@ -77,11 +77,13 @@ class Finding:
         center_mm: LPS point, centre of mass of the outline.
         measures: of the outline.
         kind: what it is; `site`: where (lung, left or right), if known.
-        detection_probability: how sure the model is that this is a lesion of its kind.
+        detection_probability: how sure the model is that this is a lesion of its kind; None where no model looked for it.
         volume_span_mm3: smallest and largest volume of the outlines that the model drew of the same place turned round; None
             where it drew one only.
         scores: the other scores, e.g. `suspicion` (what radiologists would rate; not a probability of cancer).
         tracking_uid: DICOM tracking UID, made from source UIDs, model and voxels.
+        name: what people call it ("GTV-1"), if it has a name of its own.
+        category: the wider sort of thing it is; None is a morphologically abnormal structure.
         remarks: sentences for the reader of the report (cut by the scan's edge, larger than the model was made for ...).
     """
 
@@ -89,11 +91,13 @@ class Finding:
     center_mm: tuple[float, float, float]
     measures: Measures
     kind: Code
-    detection_probability: float
+    detection_probability: float | None
     site: Code | None = None
     laterality: Code | None = None
     scores: tuple[Score, ...] = ()
     tracking_uid: str = ""
+    name: str = ""
+    category: Code | None = None
     remarks: tuple[str, ...] = ()
     volume_span_mm3: tuple[float, float] | None = None
 
@@ -105,13 +109,14 @@ class Finding:
         """Return the finding as JSON values; `suspicion` and the other scores are keys of their own."""
         return {
             "id": self.id,
+            **({"name": self.name} if self.name else {}),
             "kind": self.kind.meaning,
             "site": self.site.meaning if self.site else None,
             "laterality": self.laterality.meaning if self.laterality else None,
             "center_mm": [round(value, 2) for value in self.center_mm],
             **self.measures.to_dict(),
             "volume_span_mm3": [round(value, 2) for value in self.volume_span_mm3] if self.volume_span_mm3 else None,
-            "detection_probability": round(self.detection_probability, 4),
+            "detection_probability": None if self.detection_probability is None else round(self.detection_probability, 4),
             "suspicion": None,
             **{score.name: round(score.value, 4) for score in self.scores},
             "scores": {

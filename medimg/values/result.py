@@ -22,7 +22,9 @@ STUDY_SCHEMA = "medimg.study/1"  # of run.json in a study's folder: findings.jso
 class Provenance:
     """What made a result: enough to make it again.
 
-    `parameters` are the card's operating point and the options given; `versions` the packages that took part.
+    `parameters` are the card's operating point and the options given; `versions` the packages that took part. `outlines` is ""
+    where the model made the outlines; where they were given, it is how they were made, in DICOM's words (MANUAL, SEMIAUTOMATIC,
+    AUTOMATIC), and no model took part.
     """
 
     model: str
@@ -34,6 +36,7 @@ class Provenance:
     versions: dict[str, str]
     parameters: dict[str, Any]
     research_only: str = ""
+    outlines: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
