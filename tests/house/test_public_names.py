@@ -9,13 +9,18 @@ import pytest
 
 PUBLIC = {
     "medimg": {
-        "bridges", "errors", "measures", "models", "preprocessing", "readers", "reports", "runs", "saliency", "values", "writers",
+        "bridges", "errors", "measures", "models", "nodes", "preprocessing", "readers", "reports", "runs", "saliency", "values",
+        "writers",
         "read", "read_all", "load_model", "convert", "infer", "inspect",
         "body", "clip", "crop", "denoise", "gaussian", "lungs", "orient", "resample", "window",
     },
     "medimg.values": {
         "Code", "Finding", "Grid", "Hazard", "Heatmap", "Mask", "Measures", "Part", "Prediction", "Provenance", "RunResult",
         "Score", "Series", "Skipped", "SourceSlice", "Study", "StudyResult", "Verdict", "Volume",
+    },
+    "medimg.nodes": {
+        "Delivery", "DimseNode", "Node", "Outcome", "Sent", "WebNode", "add_node", "echo", "find_node", "is_there", "list_nodes",
+        "send",
     },
     "medimg.runs": {"Conversion", "Inspection", "convert", "infer", "inspect"},
     "medimg.cli": {"main", "parser_of"},
