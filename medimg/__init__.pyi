@@ -4,6 +4,7 @@ from . import bridges as bridges
 from . import errors as errors
 from . import measures as measures
 from . import models as models
+from . import nodes as nodes
 from . import preprocessing as preprocessing
 from . import readers as readers
 from . import reports as reports

@@ -8,11 +8,13 @@
     |-- ModelError              5   a model package or its weights are missing or damaged
     |-- WriteError              6   a result could not be written; nothing half-written is left
     |-- GeometryError           7   a grid that a step cannot work on, or two that do not fit
-    `-- MissingExtraError       8   an optional package is not installed
+    |-- MissingExtraError       8   an optional package is not installed
+    |-- NodeError              10   a PACS or archive is not there, or does not speak to us
+    `-- DeliveryError          11   something was sent and is not where it should be; the same again will not help
 
 Every message says what is wrong in one sentence and the remedy in the next. No message holds patient data: files are named by
 their name within the folder the user gave, never by what stands in them. `studies that ended badly` in an otherwise complete run
-give exit code 9, and Ctrl-C gives 130; neither is raised below the command line.
+give exit code 9, what a node took and lets nobody ask for gives 12, and Ctrl-C 130; none is raised below the command line.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SOME_STUDIES_FAILED = 9
+NOT_PROVEN = 12
 INTERRUPTED = 130
 
 
@@ -106,3 +109,23 @@ class MissingExtraError(MedimgError):
 
     def __init__(self, package: str, *, extra: str) -> None:
         super().__init__(f"This needs the package {package}, which is not installed. Run: pip install 'medimg[{extra}]'.")
+
+
+class NodeError(MedimgError):
+    """A PACS or archive is not there, or does not speak to us.
+
+    `retry` says whether the same may succeed later (it is down, busy or slow), or only after somebody has changed something (an
+    AE title that it does not know, a certificate that is not trusted).
+    """
+
+    exit_code = 10
+
+    def __init__(self, message: str, *, retry: bool = True) -> None:
+        super().__init__(message)
+        self.retry = retry
+
+
+class DeliveryError(MedimgError):
+    """Something was sent and is not where it should be; the same again will not help."""
+
+    exit_code = 11

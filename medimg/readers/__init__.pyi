@@ -11,3 +11,4 @@ from ._mask import source_series as source_series
 from ._rtstruct import read_rtstruct as read_rtstruct
 from ._seg import read_seg as read_seg
 from ._sr import read_sr as read_sr
+from ._walk import find_files as find_files

@@ -8,7 +8,20 @@ import sys
 import pytest
 
 HEAVY = (
-    *("torch", "monai", "itk", "SimpleITK", "scipy", "skimage", "pydicom", "nibabel", "highdicom", "imagecodecs"),
+    *(
+        "torch",
+        "monai",
+        "itk",
+        "SimpleITK",
+        "scipy",
+        "skimage",
+        "pydicom",
+        "pynetdicom",
+        "urllib3",
+        "nibabel",
+        "highdicom",
+        "imagecodecs",
+    ),
     *("PIL", "jinja2", "matplotlib", "pandas", "sklearn", "tqdm"),
 )
 REPORT = f"print('LOADED', *sorted(set({HEAVY!r} + ('numpy',)) & set(sys.modules)))"

@@ -17,6 +17,8 @@ HEAVY = {
     "scipy",
     "skimage",
     "pydicom",
+    "pynetdicom",
+    "urllib3",
     "nibabel",
     "highdicom",
     "imagecodecs",

@@ -9,7 +9,8 @@ import pytest
 
 PUBLIC = {
     "medimg": {
-        "bridges", "errors", "measures", "models", "preprocessing", "readers", "reports", "runs", "saliency", "values", "writers",
+        "bridges", "errors", "measures", "models", "nodes", "preprocessing", "readers", "reports", "runs", "saliency", "values",
+        "writers",
         "read", "read_all", "read_mask", "read_rtstruct", "read_seg", "read_sr", "load_model",
         "convert", "infer", "inspect", "overlay",
         "body", "clip", "crop", "denoise", "gaussian", "lungs", "orient", "resample", "window",
@@ -18,6 +19,10 @@ PUBLIC = {
         "Code", "Finding", "Grid", "Hazard", "Heatmap", "Mask", "Measurement", "MeasurementGroup", "MeasurementReport",
         "Measures", "Part", "Prediction", "Proof", "Provenance", "Region", "RunResult", "Score", "Segment", "Series",
         "Skipped", "SourceSlice", "Study", "StudyResult", "Verdict", "Volume",
+    },
+    "medimg.nodes": {
+        "Delivery", "DimseNode", "Node", "Outcome", "Sent", "WebNode", "add_node", "echo", "find_node", "is_there", "list_nodes",
+        "make_node", "send",
     },
     "medimg.runs": {"Conversion", "Inspection", "convert", "infer", "inspect", "overlay"},
     "medimg.cli": {"main", "parser_of"},
