@@ -9,4 +9,5 @@ from ._node import DimseNode as DimseNode
 from ._node import Node as Node
 from ._node import WebNode as WebNode
 from .echo import echo as echo
+from .outbox import Outbox as Outbox
 from .send import send as send

@@ -84,6 +84,7 @@ def test_every_error_is_on_the_page_with_its_code(root):
             assert f"| {error.exit_code} | `{name}` |" in text
     assert f"| {errors.SOME_STUDIES_FAILED} |" in text
     assert f"| {errors.INTERRUPTED} |" in text
+    assert f"| {errors.RESULTS_WAIT} |" in text
 
 
 def test_the_command_page_is_what_the_parsers_say(root):

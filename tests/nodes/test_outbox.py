@@ -1,0 +1,504 @@
+"""The outbox loses nothing, sends nothing twice without asking, and says in words what it cannot do."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from medimg.errors import DeliveryError, NodeError, OptionError, OutboxError, ScanError, WriteError
+from medimg.nodes import DimseNode, Outbox, add_node
+from medimg.nodes._delivery import Delivery, Outcome, Sent
+from medimg.nodes._outbox_entry import Backoff, State
+from tests.builders.objects import PATIENT, STUDY, write_object, write_objects
+
+
+class Archive:
+    """Stands in for an archive at the border of `medimg.nodes.send`; what it is told to do stands in its attributes."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, bytes] = {}
+        self.received: list[str] = []  # every arrival, twice if something came twice
+        self.asked: list[str] = []
+        self.is_up = True
+        self.lets_ask = True
+        self.refuses: set[str] = set()
+        self.chokes_on: set[str] = set()
+        self.dies_after: int | None = None  # arrivals, then as Ctrl-C does
+
+    def send(self, files, node, *, progress=None, **_options):
+        import pydicom
+
+        sent = []
+        for file in files:
+            header = pydicom.dcmread(file, stop_before_pixels=True)
+            uid = str(header.SOPInstanceUID)
+            if uid in self.chokes_on:
+                raise ScanError("A file cannot be sent. Write it anew.")
+            if not self.is_up:
+                outcome, reason = Outcome.FAILED, "The node archive does not answer. Try again later."
+            elif uid in self.refuses:
+                outcome, reason = Outcome.FAILED, "The node refuses objects of this kind. Send another kind."
+            else:
+                if self.dies_after is not None and len(self.received) >= self.dies_after:
+                    raise KeyboardInterrupt
+                self.received.append(uid)
+                self.stored.setdefault(uid, file.read_bytes())
+                outcome, reason = (Outcome.FOUND, "") if self.lets_ask else (Outcome.ACCEPTED, "It lets nobody ask.")
+            retry = outcome is Outcome.FAILED and not self.is_up
+            sent.append(
+                Sent(
+                    instance_uid=uid,
+                    class_uid=str(header.SOPClassUID),
+                    file=file,
+                    outcome=outcome,
+                    reason=reason,
+                    retry=retry,
+                )
+            )
+        return Delivery(node=node.name, sent=tuple(sent))
+
+    def is_there(self, node, instances, *, reasons=None):
+        self.asked += [instance for _, _, instance in instances]
+        if not self.is_up or not self.lets_ask:
+            return {instance: None for _, _, instance in instances}
+        return {instance: instance in self.stored for _, _, instance in instances}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1.7e9
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def archive(monkeypatch):
+    made = Archive()
+    monkeypatch.setattr(importlib.import_module("medimg.nodes.send"), "send", made.send)
+    monkeypatch.setattr(importlib.import_module("medimg.nodes._found"), "is_there", made.is_there)
+    return made
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "pacs.toml"
+    for name in ("archive", "other"):
+        add_node(DimseNode(name=name, host="127.0.0.1", port=4242, ae_title="ARCHIVE"), pacs_config=path)
+    return path
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def outbox(tmp_path, config, clock):
+    with Outbox(tmp_path / "outbox", pacs_config=config, clock=clock, chance=random.Random(1)) as made:
+        yield made
+
+
+def states(outbox):
+    return [str(entry.state) for entry in outbox.entries()]
+
+
+def test_what_was_put_is_sent_and_found_again(outbox, archive, tmp_path):
+    files = write_objects(tmp_path / "study", 3)
+    entries = outbox.put(files, "archive")
+    assert [str(entry.state) for entry in entries] == ["waiting"] * 3
+    shutil.rmtree(tmp_path / "study")  # the outbox has copies of its own
+    done = outbox.send()
+    assert [str(entry.state) for entry in done.tried] == ["delivered"] * 3
+    assert archive.received == [entry.instance_uid for entry in entries]
+    assert outbox.send().tried == ()
+    assert len(archive.received) == 3
+
+
+def test_it_lies_where_nobody_else_looks_and_its_names_say_nothing(outbox, tmp_path):
+    outbox.put([write_object(tmp_path / "Mustermann_Erika" / "Mustermann.dcm", 1)], "archive")
+    assert stat.S_IMODE(outbox.folder.stat().st_mode) == 0o700
+    for path in outbox.folder.rglob("*"):
+        assert not path.stat().st_mode & 0o077
+        assert "uster" not in path.name
+        assert STUDY not in path.name
+    shown = str(outbox.to_dict(outbox.entries()))
+    assert PATIENT not in shown
+    assert STUDY not in shown
+    assert str(tmp_path) not in shown
+
+
+def test_the_default_place_is_the_users_state_folder(monkeypatch, tmp_path):
+    from medimg.nodes.outbox import default_folder
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    if sys.platform == "linux":
+        assert default_folder() == tmp_path / "medimg" / "outbox"
+
+
+def test_the_same_object_twice_is_one_entry(outbox, archive, tmp_path):
+    file = write_object(tmp_path / "a.dcm", 1)
+    first = outbox.put([file], "archive")
+    assert outbox.put([file, file], "archive")[0].id == first[0].id
+    assert len(outbox.entries()) == 1
+    outbox.put([file], "other")  # another node is another way
+    assert len(outbox.entries()) == 2
+    assert len(outbox.send().tried) == 2
+
+
+def test_one_that_was_delivered_is_asked_for_and_not_sent_again(outbox, archive, tmp_path):
+    file = write_object(tmp_path / "a.dcm", 1)
+    outbox.put([file], "archive")
+    outbox.send()
+    outbox.put([file], "archive")
+    assert states(outbox) == ["waiting"]
+    outbox.send()
+    assert states(outbox) == ["delivered"]
+    assert len(archive.received) == 1
+    archive.stored.clear()  # somebody emptied the archive
+    outbox.put([file], "archive")
+    outbox.send()
+    assert states(outbox) == ["delivered"]
+    assert len(archive.received) == 2
+
+
+def test_other_bytes_under_the_same_uid_are_refused_and_nothing_of_the_set_is_taken(outbox, tmp_path):
+    outbox.put([write_object(tmp_path / "a.dcm", 1)], "archive")
+    with pytest.raises(DeliveryError, match="another object of the same UID"):
+        outbox.put([write_object(tmp_path / "b.dcm", 2), write_object(tmp_path / "c.dcm", 1, value=7)], "archive")
+    with pytest.raises(DeliveryError, match="one UID must mean the same bytes"):
+        outbox.put([tmp_path / "c.dcm"], "other")
+    assert len(outbox.entries()) == 1
+    outbox.store.sweep()
+    assert len(list(outbox.store.objects.iterdir())) == 1
+
+
+@pytest.mark.parametrize("kind", ["text", "cut", "no file", "bad UID", "two UIDs"])
+def test_what_is_no_instance_is_refused_in_words(outbox, tmp_path, kind):
+    file, uid = write_object(tmp_path / "a.dcm", 1), f"{STUDY}.2.1".encode()
+    if kind == "bad UID":
+        file.write_bytes(file.read_bytes().replace(uid, b"../../tmp/x".ljust(len(uid), b"x")))
+    if kind == "two UIDs":
+        file.write_bytes(file.read_bytes().replace(uid, uid[:-1] + b"9", 1))  # in the head of the file only
+    if kind == "text":
+        file.write_text("hello")
+    if kind == "cut":
+        file.write_bytes(file.read_bytes()[:200])
+    if kind == "no file":
+        file.unlink()
+    with pytest.raises(ScanError, match=r"^a\.dcm "):
+        outbox.put([file], "archive")
+    assert outbox.entries() == ()
+
+
+def test_a_node_that_is_not_there_is_named_before_anything_is_copied(outbox, tmp_path):
+    with pytest.raises(OptionError, match="archive"):
+        outbox.put([write_object(tmp_path / "a.dcm", 1)], "archiv")
+    assert list(outbox.store.objects.iterdir()) == []
+
+
+def test_a_node_that_is_down_is_tried_again_ever_more_rarely(outbox, archive, clock, tmp_path):
+    outbox.put(write_objects(tmp_path, 2), "archive")
+    archive.is_up = False
+    waits = []
+    for tries in range(1, 12):
+        done = outbox.send()
+        assert [(str(entry.state), entry.tries) for entry in done.tried] == [("waiting", tries)] * 2
+        assert "does not answer" in done.tried[0].reason
+        waits.append(done.tried[0].next_try_at - clock.now)
+        assert outbox.send().tried == (), "it is not due yet"
+        clock.now = max(entry.next_try_at for entry in done.tried)
+    doubled = [min(3600, 30 * 2**number) for number in range(11)]
+    assert all(most / 2 <= wait <= most for wait, most in zip(waits, doubled, strict=True))
+    archive.is_up = True
+    outbox.send()
+    assert states(outbox) == ["delivered"] * 2
+    assert len(archive.received) == 2
+
+
+@pytest.mark.parametrize("jump_s", [-3600.0 * 24 * 400, 3600.0 * 24 * 400])
+def test_a_clock_that_jumps_delays_nothing_for_longer_than_the_longest_wait(outbox, archive, clock, tmp_path, jump_s):
+    outbox.put(write_objects(tmp_path, 1), "archive")
+    archive.is_up = False
+    outbox.send()
+    archive.is_up = True
+    clock.now += jump_s
+    outbox.send()
+    assert states(outbox) == ["delivered"]
+
+
+def test_a_clock_set_back_a_little_delays_by_no_more_than_the_longest_wait():
+    wait = Backoff(first_s=1, most_s=60)
+    assert not wait.is_due(1059.0, 1000.0)
+    assert wait.is_due(1061.0, 1000.0)
+    assert wait.is_due(1000.0, 1000.0)
+
+
+def test_what_is_refused_for_good_is_given_up_with_the_reason_and_taken_up_again_by_hand(outbox, archive, tmp_path):
+    entries = outbox.put(write_objects(tmp_path, 2), "archive")
+    archive.refuses = {entries[0].instance_uid}
+    outbox.send()
+    assert states(outbox) == ["given up", "delivered"]
+    assert "refuses objects of this kind" in outbox.entries()[0].reason
+    archive.refuses = set()
+    assert outbox.retry(entries[0].name)[0].state is State.WAITING
+    outbox.send()
+    assert states(outbox) == ["delivered"] * 2
+
+
+def test_what_nobody_may_ask_for_is_accepted_and_says_why(outbox, archive, tmp_path):
+    outbox.put(write_objects(tmp_path, 1), "archive")
+    archive.lets_ask = False
+    (entry,) = outbox.send().tried
+    assert (str(entry.state), entry.reason) == ("accepted", "It lets nobody ask.")
+
+
+def test_one_bad_object_keeps_no_other_back(outbox, archive, tmp_path):
+    entries = outbox.put(write_objects(tmp_path, 3), "archive")
+    archive.chokes_on = {entries[1].instance_uid}
+    outbox.send()
+    assert states(outbox) == ["delivered", "waiting", "delivered"]
+
+
+def test_a_node_taken_from_the_configuration_keeps_its_objects_waiting(outbox, archive, config, tmp_path):
+    outbox.put(write_objects(tmp_path, 1), "archive")
+    config.write_text("")
+    outbox.send()
+    (entry,) = outbox.entries()
+    assert entry.state is State.WAITING
+    assert "archive" in entry.reason
+
+
+def test_after_a_try_without_an_end_the_archive_is_asked_first(outbox, archive, tmp_path):
+    entries = outbox.put(write_objects(tmp_path, 3), "archive")
+    archive.dies_after = 2  # two arrived; we never learn of it
+    with pytest.raises(KeyboardInterrupt):
+        outbox.send()
+    assert states(outbox) == ["waiting"] * 3
+    assert all(entry.unclear for entry in outbox.entries())
+    archive.dies_after = None
+    outbox.send()
+    assert states(outbox) == ["delivered"] * 3
+    assert archive.asked == [entry.instance_uid for entry in entries]
+    assert sorted(archive.received) == sorted(archive.stored) == [entry.instance_uid for entry in entries]
+
+
+def test_what_a_dead_process_was_sending_is_taken_back(outbox, archive, tmp_path):
+    (entry,) = outbox.put(write_objects(tmp_path, 1), "archive")
+    with outbox.store.change() as database:
+        database.execute("UPDATE entry SET state = 'sending', tries = 1")  # as after kill -9
+    archive.stored[entry.instance_uid] = b"it had arrived"
+    outbox.send()
+    assert states(outbox) == ["delivered"]
+    assert archive.received == []
+
+
+def test_a_copy_that_changed_on_disk_is_not_sent(outbox, archive, tmp_path):
+    files = write_objects(tmp_path, 2)
+    first, _ = outbox.put(files, "archive")
+    first.file.write_bytes(first.file.read_bytes()[:-2])
+    outbox.send()
+    assert states(outbox) == ["given up", "delivered"]
+    assert "missing or was changed" in outbox.entries()[0].reason
+    outbox.put(files, "archive")  # put anew, it is whole again
+    outbox.send()
+    assert states(outbox) == ["delivered"] * 2
+
+
+def test_giving_up_wants_a_reason_and_names(outbox, archive, tmp_path):
+    entries = outbox.put(write_objects(tmp_path, 2), "archive")
+    with pytest.raises(OptionError, match="reason"):
+        outbox.give_up(entries[0].name, reason="  ")
+    with pytest.raises(OptionError, match="NAME"):
+        outbox.give_up(reason="sent by hand")
+    with pytest.raises(OptionError, match=entries[0].name):
+        outbox.give_up(entries[0].name[:-1], reason="sent by hand")
+    (stopped,) = outbox.give_up(entries[0].name, reason="sent by hand\x1b[31m")
+    assert stopped.reason.startswith("Given up by a person: sent by hand")
+    assert "\x1b" not in stopped.reason
+    assert len(outbox.give_up(entries[0].study, reason="the whole study")) == 1
+    assert outbox.send().tried == ()
+
+
+def test_purge_removes_what_is_delivered_and_nothing_else(outbox, archive, tmp_path):
+    entries = outbox.put(write_objects(tmp_path, 3), "archive")
+    archive.refuses = {entries[0].instance_uid}
+    outbox.send()
+    outbox.put([write_object(tmp_path / "late.dcm", 9)], "archive")
+    assert len(outbox.purge()) == 2
+    assert states(outbox) == ["given up", "waiting"]
+    assert len(list(outbox.store.objects.iterdir())) == 2
+    assert len(outbox.purge(given_up=True)) == 1
+    assert states(outbox) == ["waiting"]
+
+
+def test_two_senders_at_once_send_everything_once(outbox, archive, config, tmp_path):
+    outbox.put(write_objects(tmp_path, 40), "archive")
+    with Outbox(outbox.folder, pacs_config=config) as second:
+        threads = [threading.Thread(target=one.send, kwargs={"wait_s": 60}) for one in (outbox, second)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert states(outbox) == ["delivered"] * 40
+    assert len(archive.received) == len(set(archive.received)) == 40
+
+
+def test_while_another_process_sends_it_is_said_and_nothing_is_sent(outbox, archive, config, tmp_path):
+    from medimg.nodes._outbox_lock import locked
+    from medimg.nodes._outbox_send import lock_of
+
+    outbox.put(write_objects(tmp_path, 1), "archive")
+    with locked(lock_of(outbox.folder, "archive")) as got:
+        assert got
+        done = outbox.send()
+    assert (done.tried, done.busy) == ((), ("archive",))
+    assert archive.received == []
+
+
+def test_a_folder_of_somebody_else_is_not_taken(tmp_path):
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers" / "thesis.txt").write_text("mine")
+    with pytest.raises(OutboxError, match=r"papers is not an outbox of medimg\. Give"):
+        Outbox(tmp_path / "papers")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutboxError, match="file is not an outbox"):
+        Outbox(tmp_path / "file")
+
+
+def test_the_database_of_another_program_is_not_touched(tmp_path):
+    (tmp_path / "box").mkdir()
+    path = tmp_path / "box" / "outbox.sqlite"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE entry (a)")
+    other.close()
+    before = path.read_bytes()
+    with pytest.raises(OutboxError, match="another program"):
+        Outbox(tmp_path / "box")
+    assert path.read_bytes() == before
+
+
+def test_an_outbox_of_a_newer_medimg_is_not_touched(outbox):
+    with outbox.store.change() as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(OutboxError, match="form 99"):
+        Outbox(outbox.folder)
+
+
+@pytest.mark.parametrize("damage", ["text", "zeros", "cut"])
+def test_a_damaged_database_is_said_and_its_objects_can_be_saved(outbox, tmp_path, damage):
+    outbox.put(write_objects(tmp_path / "s", 60), "archive")
+    outbox.close()
+    path = outbox.folder / "outbox.sqlite"
+    whole = path.read_bytes()
+    path.write_bytes(
+        {"text": b"not a database" * 500, "zeros": whole[:5000] + bytes(len(whole) - 5000), "cut": whole[:9000]}[damage]
+    )
+    with pytest.raises(OutboxError, match=r"is damaged.* medimg send"):
+        Outbox(outbox.folder)
+    assert len(list((outbox.folder / "objects").glob("*.dcm"))) == 60
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from medimg.errors import MedimgError
+from medimg.nodes import Outbox
+folder, config, limit, *files = sys.argv[1:]
+with Outbox(folder, pacs_config=config) as outbox:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit),) * 2)
+    try:
+        outbox.put(files, "archive")
+    except MedimgError as error:
+        print(error.exit_code, error)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of files are POSIX's")
+@pytest.mark.parametrize("limit", [0, 2000, 9000])
+def test_a_full_disk_takes_the_set_whole_or_not_at_all(outbox, config, tmp_path, limit):
+    """A limit on the size of files stands for the full disk: 0 and 2000 bytes stop the object, 9000 the database."""
+    outbox.put([write_object(tmp_path / "first.dcm", 1)], "archive")
+    many = [write_object(tmp_path / "s" / f"{n}.dcm", n, side=90 if limit == 2000 else 8) for n in range(2, 40)]
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, outbox.folder, config, str(limit), *many], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("6 The outbox could not be written: ")
+    assert "Free some space" in done.stdout
+    assert len(outbox.entries()) == 1
+    outbox.store.sweep()
+    assert [path.name for path in outbox.store.objects.iterdir()] == [outbox.entries()[0].file.name]
+    assert len(outbox.put(many, "archive")) == 38
+
+
+PUT_ALL = """
+import sys
+from pathlib import Path
+from medimg.nodes import Outbox
+folder, config, source = sys.argv[1:]
+with Outbox(folder, pacs_config=config) as outbox:
+    for study in sorted(Path(source).iterdir()):
+        outbox.put(sorted(study.iterdir()), "archive")
+        print(study.name, flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
+@pytest.mark.parametrize("seed", range(4))
+def test_what_was_said_to_be_in_the_outbox_survives_kill_9(config, tmp_path, seed):
+    """Whenever the process is killed: every set that it said to be there is there, whole, and of the next all or nothing."""
+    for number in range(60):
+        write_objects(tmp_path / "source" / f"{number:03}", 3, study=f"{STUDY}.{number}")
+    child = subprocess.Popen(
+        [sys.executable, "-c", PUT_ALL, tmp_path / "outbox", config, tmp_path / "source"], stdout=subprocess.PIPE, text=True
+    )
+    said = [child.stdout.readline() for _ in range(5 + 7 * seed)]
+    time.sleep(random.Random(seed).random() * 0.02)
+    child.send_signal(signal.SIGKILL)
+    said += child.stdout.readlines()
+    child.stdout.close()
+    child.wait()
+    with Outbox(tmp_path / "outbox", pacs_config=config) as outbox:
+        outbox.store.sweep()
+        entries = outbox.entries()
+        assert len(entries) in (3 * len(said), 3 * len(said) + 3)
+        for entry in entries:
+            number = entry.study_uid.rpartition(".")[2]
+            key = f"key_{entry.instance_uid.rpartition('.')[2]}.dcm"
+            assert entry.file.read_bytes() == (tmp_path / "source" / f"{int(number):03}" / key).read_bytes()
+        assert len(list(outbox.store.objects.iterdir())) == len(entries)
+
+
+def test_an_error_of_the_node_while_asking_leaves_everything_waiting(outbox, archive, monkeypatch, tmp_path):
+    def down(*_arguments, **_options):
+        raise NodeError("The node archive is down. Try again later.")
+
+    entries = outbox.put(write_objects(tmp_path, 2), "archive")
+    outbox.retry(entries[0].name)
+    monkeypatch.setattr(importlib.import_module("medimg.nodes.send"), "send", down)
+    outbox.send()
+    assert states(outbox) == ["waiting"] * 2
+    assert "is down" in outbox.entries()[0].reason
+
+
+def test_a_folder_that_may_not_be_made_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WriteError, match="outbox could not be written"):
+        Outbox(tmp_path / "file" / "below")
+
+
+def test_paths_may_be_words(outbox, archive, tmp_path):
+    outbox.put([str(write_object(tmp_path / "a.dcm", 1))], "archive")
+    assert isinstance(outbox.entries()[0].file, Path)
