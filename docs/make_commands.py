@@ -22,6 +22,7 @@ FUNCTIONS = {
     "evaluate": "medimg.training.evaluate",
     "infer": "medimg.infer",
     "inspect": "medimg.inspect",
+    "send": "medimg.nodes.send",
     "train": "medimg.training.train",
 }  # the public function behind a command
 HEAD = """# Commands
@@ -98,6 +99,16 @@ of the data are used, no other.
 `FOLDER/model`
 is the finished package: `medimg infer SCAN --model FOLDER/model`. The same command takes up a run that was killed. Several
 processes share a training: `torchrun --nproc-per-node 2 -m medimg train CONFIG --output FOLDER`.
+
+## What `medimg send --json` prints
+
+`{"schema": "medimg.delivery/1", "node": NAME, "outcome": OUTCOME, "sent": [...], "skipped": [...], "seconds": S}`
+
+- An item of `sent` has `instance_uid`, `class_uid`, `file` (its name), `outcome`, `reason` (empty where it was found), `note`
+  (what was done to it on the way), `in_place_of` (the instance UID of the label map that the node did not take) and `retry`
+  (a later try may succeed).
+- `outcome` is `found`, `accepted` or `failed`, as on the page [PACS](pacs.md); that of the delivery is the worst of them.
+- An item of `skipped` has `what` and `reason`.
 
 What `medimg infer --json` prints is on the page [findings](findings.md).
 """

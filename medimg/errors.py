@@ -9,7 +9,7 @@
     |-- WriteError              6   a result could not be written; nothing half-written is left
     |-- GeometryError           7   a grid that a step cannot work on, or two that do not fit
     |-- MissingExtraError       8   an optional package is not installed
-    |-- NodeError              10   a PACS or archive is not there, or does not speak to us; the same later may succeed
+    |-- NodeError              10   a PACS or archive is not there, or does not speak to us
     |-- DeliveryError          11   something was sent and is not where it should be; the same again will not help
     `-- OutboxError            13   the outbox is damaged, in use for too long, or none of ours
 
@@ -115,9 +115,17 @@ class MissingExtraError(MedimgError):
 
 
 class NodeError(MedimgError):
-    """A PACS or archive is not there, or does not speak to us; the same later may succeed."""
+    """A PACS or archive is not there, or does not speak to us.
+
+    `retry` says whether the same may succeed later (it is down, busy or slow), or only after somebody has changed something (an
+    AE title that it does not know, a certificate that is not trusted).
+    """
 
     exit_code = 10
+
+    def __init__(self, message: str, *, retry: bool = True) -> None:
+        super().__init__(message)
+        self.retry = retry
 
 
 class DeliveryError(MedimgError):

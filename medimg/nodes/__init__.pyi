@@ -1,6 +1,7 @@
 from ._config import add_node as add_node
 from ._config import find_node as find_node
 from ._config import list_nodes as list_nodes
+from ._config import make_node as make_node
 from ._delivery import Delivery as Delivery
 from ._delivery import Outcome as Outcome
 from ._delivery import Sent as Sent

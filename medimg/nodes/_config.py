@@ -6,16 +6,18 @@ import re
 import tomllib
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medimg._tools.files import whole_file
 from medimg.errors import OptionError, WriteError
 from medimg.nodes._node import DimseNode, Node, WebNode
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 FILE = "pacs.toml"
-PATHS = ("ca_file", "certificate_file", "key_file")
 SECRETS = re.compile(r"pass|token|secret|key$", re.IGNORECASE)
-KINDS: dict[str, type] = {"str": str, "int": int, "bool": bool, "float": float, "Path | None": str}
+KINDS: dict[str, type] = {"str": str, "int": int, "bool": bool, "float": float}
 
 
 def default_config() -> Path:
@@ -52,7 +54,7 @@ def list_nodes(*, pacs_config: str | Path | None = None) -> tuple[Node, ...]:
     tables = content.get("nodes", {})
     if set(content) - {"nodes"} or not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
         raise OptionError("pacs_config", path.name, "a file of tables [nodes.NAME], like configs/pacs.toml")
-    return tuple(node_from(name, table, folder=path.parent) for name, table in sorted(tables.items()))
+    return tuple(make_node(name, table, folder=path.parent) for name, table in sorted(tables.items()))
 
 
 def find_node(name: str, *, pacs_config: str | Path | None = None) -> Node:
@@ -69,37 +71,45 @@ def find_node(name: str, *, pacs_config: str | Path | None = None) -> Node:
     raise OptionError.unknown("node", name, known)
 
 
-def node_from(name: str, table: dict[str, Any], *, folder: Path) -> Node:
-    """Make a node of a table of the configuration; names of files are relative to `folder`, that of the configuration.
+def make_node(name: str, values: Mapping[str, Any], *, folder: str | Path = ".") -> Node:
+    """Make a node of the values of a table of the configuration; names of files are relative to `folder`.
 
     Raises:
         OptionError: the table describes no node; a value that may be a secret is not shown.
     """
     kind: type[DimseNode] | type[WebNode]
-    if ("url" in table) == ("host" in table):
+    if ("url" in values) == ("host" in values):
         raise OptionError(
-            f"nodes.{name}", "without an address, or with two", "either url (DICOMweb) or host, port and ae_title (DIMSE)"
+            f"node {name}", "without an address, or with two", "either url (DICOMweb) or host, port and ae_title (DIMSE)"
         )
-    kind = WebNode if "url" in table else DimseNode
+    kind = WebNode if "url" in values else DimseNode
     known = {field.name: field for field in fields(kind) if field.name != "name"}
-    values: dict[str, Any] = {}
-    for key, value in table.items():
+    checked: dict[str, Any] = {}
+    for key, value in values.items():
         if key not in known:
             if SECRETS.search(key):
-                raise OptionError(
-                    f"nodes.{name}.{key}", "kept in the configuration", "secret = 'env:NAME' or 'file:PATH' in its place"
-                )
-            raise OptionError.unknown(f"nodes.{name}", key, known)
-        wanted = KINDS[str(known[key].type)]
-        if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-            raise OptionError(f"nodes.{name}.{key}", f"of type {type(value).__name__}", f"a value of type {wanted.__name__}")
-        values[key] = (folder / Path(str(value)).expanduser() if value else None) if key in PATHS else value
-    missing = [key for key, field in known.items() if field.default is MISSING and key not in values]
+                wanted_words = "where it lies in its place: secret = 'env:NAME' or 'file:PATH'"
+                raise OptionError(f"{key} of node {name}", "kept in the configuration", wanted_words)
+            raise OptionError.unknown(f"option of node {name}", key, known)
+        checked[key] = _checked(f"{key} of node {name}", value, str(known[key].type), Path(folder))
+    missing = [key for key, field in known.items() if field.default is MISSING and key not in checked]
     if missing:
-        raise OptionError(f"nodes.{name}", f"without {missing[0]}", f"{', '.join(missing)} too")
-    return kind(name=name, **values)
+        raise OptionError(f"node {name}", f"without {missing[0]}", f"{' and '.join(missing)} too")
+    return kind(name=name, **checked)
+
+
+def _checked(option: str, value: object, kind: str, folder: Path) -> object:
+    """Return a value of the type that a field wants; the name of a file becomes its path."""
+    if kind == "Path | None":
+        if not isinstance(value, str | Path) or not str(value):
+            raise OptionError(option, f"of type {type(value).__name__}", "the name of a file")
+        return folder / Path(value).expanduser()
+    wanted = KINDS[kind]
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+        raise OptionError(option, f"of type {type(value).__name__}", f"a value of type {wanted.__name__}")
+    return value
 
 
 def add_node(node: Node, *, pacs_config: str | Path | None = None) -> Path:

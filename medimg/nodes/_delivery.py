@@ -38,6 +38,7 @@ class Sent:
         outcome: how it ended.
         reason: why it is not `found`, in a sentence without patient data.
         note: what was done to it on the way (transcoded, sent as another object), in a sentence.
+        in_place_of: the SOPInstanceUID of the label map that the node did not take, where this was sent in its place.
         retry: a later try may succeed: the node was down, busy or too slow. What is refused for good is not retried.
     """
 
@@ -47,6 +48,7 @@ class Sent:
     outcome: Outcome
     reason: str = ""
     note: str = ""
+    in_place_of: str = ""
     retry: bool = False
 
     def to_dict(self) -> dict[str, object]:
@@ -58,6 +60,7 @@ class Sent:
             "outcome": str(self.outcome),
             "reason": self.reason,
             "note": self.note,
+            "in_place_of": self.in_place_of,
             "retry": self.retry,
         }
 

@@ -1,0 +1,246 @@
+"""Associations: opened with the presentation contexts that are needed, closed whatever happens, refusals in words."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from medimg.errors import NodeError, OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pynetdicom.association import Association
+
+    from medimg.nodes._node import DimseNode
+
+    Context = tuple[str, tuple[str, ...]]  # abstract syntax, transfer syntaxes
+
+IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+CONTEXTS_LIMIT = 128  # PS3.8 section 9.3.2.2: odd numbers of one byte
+CLASS_REFUSED = 3  # PS3.8 section 9.3.3.2: abstract syntax not supported
+# PS3.8 section 9.3.4: (source, reason) of a rejection
+CALLING_UNKNOWN, CALLED_UNKNOWN = (1, 3), (1, 7)
+TRANSIENT = 2
+
+
+@dataclass(frozen=True)
+class Link:
+    """An open association.
+
+    Attributes:
+        association: pynetdicom's own.
+        accepted: the context's number for each pair of abstract and transfer syntax that the peer takes.
+        refused: for each abstract syntax that is not taken (in one of its contexts) the peer's reason, PS3.8 section 9.3.3.2.
+    """
+
+    node: DimseNode
+    association: Association | None
+    accepted: dict[tuple[str, str], int]
+    refused: dict[str, int]
+
+
+@contextmanager
+def associate(node: DimseNode, contexts: Sequence[Context]) -> Iterator[Link]:
+    """Open an association for the time of the block.
+
+    A peer that takes the association and none of the contexts gives a Link without an association.
+
+    Raises:
+        NodeError: it is not there, refuses, or does not answer in time.
+    """
+    link = open_link(node, contexts)
+    try:
+        yield link
+    except BaseException:
+        if link.association is not None:
+            link.association.abort()
+        raise
+    else:
+        close(link)
+
+
+def close(link: Link) -> None:
+    """Release the association, if it is still there."""
+    if link.association is not None and link.association.is_established:
+        link.association.release()
+
+
+def open_link(node: DimseNode, contexts: Sequence[Context]) -> Link:
+    """Open an association that the caller closes; see `associate`."""
+    from pynetdicom import evt
+    from pynetdicom.ae import ApplicationEntity
+    from pynetdicom.presentation import build_context
+
+    entity = ApplicationEntity(ae_title=node.own_ae_title)
+    entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = node.timeout_s
+    entity.network_timeout = None  # an idle timer would end an association whose peer is busy storing; ours are per message
+    address = _resolve(node)
+    tls = (tls_context(node.name, node.ca_file, node.certificate_file, node.key_file), node.host) if node.tls else None
+    connected: list[float] = []
+
+    def prepare(event: Any) -> None:
+        connected.append(monotonic())
+        _prepare(event.assoc, node.timeout_s)
+
+    start = monotonic()
+    association = entity.associate(
+        address,
+        node.port,
+        contexts=[build_context(abstract, list(syntaxes)) for abstract, syntaxes in contexts],
+        ae_title=node.ae_title,
+        tls_args=tls,
+        evt_handlers=[
+            (evt.EVT_CONN_OPEN, prepare),
+            (evt.EVT_DATA_SENT, _acknowledge_at_once),
+            (evt.EVT_DATA_RECV, _acknowledge_at_once),
+        ],
+    )
+    answer = association.acceptor.primitive
+    if answer is not None and answer.result == 0:
+        return Link(
+            node=node,
+            association=association if association.is_established else None,
+            accepted={
+                (str(one.abstract_syntax), str(one.transfer_syntax[0])): int(one.context_id or 0)
+                for one in association.accepted_contexts
+            },
+            refused={str(one.abstract_syntax): int(one.result or 0) for one in association.rejected_contexts},
+        )
+    if answer is not None and answer.result:
+        raise _rejected(node, answer)
+    if not connected:
+        raise _why_not_connected(node, address)
+    waited = monotonic() - connected[0]
+    if waited >= node.timeout_s or monotonic() - start >= 2 * node.timeout_s:
+        raise NodeError(
+            f"{node.name} took the connection and did not answer within {node.timeout_s:g} s. "
+            "Try again later, or look whether it hangs."
+        )
+    raise NodeError(
+        f"{node.name} broke the connection off before an association was agreed on. Look whether a DICOM service listens at "
+        f"{node.host}:{node.port}{'' if node.tls else ', and whether it wants TLS (tls = true)'}."
+    )
+
+
+def _prepare(association: Any, timeout_s: float) -> None:
+    """Set what the socket needs: pieces sent at once, and an end of waiting for a peer that neither reads nor writes."""
+    wire = association.dul.socket.socket
+    wire.settimeout(timeout_s)
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _acknowledge_at_once(event: Any) -> None:
+    """Acknowledge what comes next without delay.
+
+    DCMTK and what is built on it (Orthanc) write an answer in two pieces and, with Nagle's algorithm on, hold the second back
+    until the first is acknowledged; an acknowledgement that waits for company costs 40 ms an instance. Linux forgets the setting,
+    so it is set again after every piece, by the thread that sends and receives.
+    """
+    if hasattr(socket, "TCP_QUICKACK"):
+        held = event.assoc.dul.socket
+        wire = held.socket if held is not None else None
+        if wire is not None:
+            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
+def tls_context(name: str, ca_file: Any, certificate_file: Any = None, key_file: Any = None) -> ssl.SSLContext:
+    """Return what TLS needs: the peer's certificate must be valid and name the host.
+
+    Raises:
+        OptionError: a file of certificates cannot be read.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise OptionError(
+            f"ca_file of {name}", f"{ca_file.name}, which cannot be read", "a file of certificates (PEM)"
+        ) from error
+    if certificate_file:
+        try:
+            context.load_cert_chain(certificate_file, key_file, password=_no_password)
+        except (OSError, ssl.SSLError, ValueError) as error:
+            raise OptionError(
+                f"certificate_file of {name}",
+                f"{certificate_file.name}, which cannot be read with its key",
+                "a certificate and its key (PEM, without a password)",
+            ) from error
+    return context
+
+
+def _no_password() -> bytes:
+    """Answer OpenSSL's question for a password with none, so that it never asks at a terminal."""
+    raise ValueError("the key has a password")
+
+
+def _resolve(node: DimseNode) -> str:
+    try:
+        found = socket.getaddrinfo(node.host, node.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise NodeError(
+            f"{node.name} cannot be found: the network does not know the name {node.host}. Check its host."
+        ) from error
+    return str(found[0][4][0])
+
+
+def _rejected(node: DimseNode, answer: Any) -> NodeError:
+    """Say a rejection of the association in words."""
+    why = (answer.result_source, answer.diagnostic)
+    if why == CALLING_UNKNOWN:
+        return NodeError(
+            f"{node.name} refuses the association: it does not know us as {node.own_ae_title}. "
+            "Let it know this AE title, or give the one it knows as own_ae_title.",
+            retry=False,
+        )
+    if why == CALLED_UNKNOWN:
+        return NodeError(
+            f"{node.name} refuses the association: it is not called {node.ae_title}. Give its own AE title as ae_title.",
+            retry=False,
+        )
+    if answer.result == TRANSIENT:
+        return NodeError(f"{node.name} refuses the association for now: it is busy. Try again later.")
+    return NodeError(
+        f"{node.name} refuses the association and gives no reason. Look whether it knows {node.own_ae_title} and this machine.",
+        retry=False,
+    )
+
+
+def _why_not_connected(node: DimseNode, address: str) -> NodeError:
+    """Connect once more by hand: pynetdicom does not tell why it could not."""
+    where = f"{node.host}:{node.port}"
+    try:
+        with socket.create_connection((address, node.port), timeout=node.timeout_s) as wire:
+            if node.tls:
+                context = tls_context(node.name, node.ca_file, node.certificate_file, node.key_file)
+                with context.wrap_socket(wire, server_hostname=node.host):
+                    pass
+    except ssl.SSLCertVerificationError as error:
+        return NodeError(untrusted(node.name, error), retry=False)
+    except TimeoutError:
+        return NodeError(
+            f"{node.name} does not answer at {where} within {node.timeout_s:g} s. Look whether it runs, or a firewall is between."
+        )
+    except ssl.SSLError:
+        return NodeError(
+            f"{node.name} does not agree on TLS at {where}. Look whether it speaks TLS there, and wants a certificate of us.",
+            retry=False,
+        )
+    except ConnectionRefusedError:
+        return NodeError(f"{node.name} is down: nothing listens at {where}. Start it, or check host and port.")
+    except OSError as error:
+        return NodeError(
+            f"{node.name} cannot be reached at {where}: {error.strerror or 'the connection broke'}. Check the network."
+        )
+    return NodeError(f"{node.name} did not take the connection at first, and does now. Try again.")
+
+
+def untrusted(name: str, error: ssl.SSLCertVerificationError) -> str:
+    """Say in words that a certificate is not trusted."""
+    return (
+        f"{name} shows a certificate that is not trusted ({error.verify_message.rstrip('.')}), so nothing was sent. "
+        "Give the certificates that it comes from as ca_file, or find out who answers there."
+    )
