@@ -45,15 +45,20 @@ class Link:
 
 
 @contextmanager
-def associate(node: DimseNode, contexts: Sequence[Context]) -> Iterator[Link]:
+def associate(node: DimseNode, contexts: Sequence[Context], *, received: Sequence[str] = ()) -> Iterator[Link]:
     """Open an association for the time of the block.
+
+    Args:
+        node: whom to talk to.
+        contexts: what is proposed.
+        received: abstract syntaxes of `contexts` that the peer shall send to us (C-GET), PS3.7 annex D.3.3.4.
 
     A peer that takes the association and none of the contexts gives a Link without an association.
 
     Raises:
         NodeError: it is not there, refuses, or does not answer in time.
     """
-    link = open_link(node, contexts)
+    link = open_link(node, contexts, received=received)
     try:
         yield link
     except BaseException:
@@ -70,11 +75,11 @@ def close(link: Link) -> None:
         link.association.release()
 
 
-def open_link(node: DimseNode, contexts: Sequence[Context]) -> Link:
+def open_link(node: DimseNode, contexts: Sequence[Context], *, received: Sequence[str] = ()) -> Link:
     """Open an association that the caller closes; see `associate`."""
     from pynetdicom import evt
     from pynetdicom.ae import ApplicationEntity
-    from pynetdicom.presentation import build_context
+    from pynetdicom.presentation import build_context, build_role
 
     entity = ApplicationEntity(ae_title=node.own_ae_title)
     entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = node.timeout_s
@@ -94,6 +99,7 @@ def open_link(node: DimseNode, contexts: Sequence[Context]) -> Link:
         contexts=[build_context(abstract, list(syntaxes)) for abstract, syntaxes in contexts],
         ae_title=node.ae_title,
         tls_args=tls,
+        ext_neg=[build_role(abstract, scp_role=True) for abstract in received],
         evt_handlers=[
             (evt.EVT_CONN_OPEN, prepare),
             (evt.EVT_DATA_SENT, _acknowledge_at_once),

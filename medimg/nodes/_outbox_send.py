@@ -122,8 +122,9 @@ def _end(sent: Sent | None) -> End:
         return End(state=State.WAITING, reason="It is not known what became of it.", unclear=True)
     if sent.outcome is Outcome.FOUND:
         return End(state=State.DELIVERED, reason=sent.note)
-    if sent.outcome is Outcome.ACCEPTED:
+    if sent.outcome is Outcome.ACCEPTED and not sent.retry:
         return End(state=State.ACCEPTED, reason=sent.reason)
+    # taken, and the question after it failed for now (retry): it is asked for again before anything is sent
     return End(state=State.WAITING if sent.retry else State.GIVEN_UP, reason=sent.reason, unclear=True)
 
 
