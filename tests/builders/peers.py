@@ -1,0 +1,206 @@
+"""Peers that behave badly, each in one way: what a PACS or an archive may do to a sender."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from medimg.nodes import DimseNode, WebNode
+
+STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
+IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+
+
+@contextmanager
+def scp(
+    *,
+    status=0x0000,
+    syntaxes=(EXPLICIT, IMPLICIT),
+    classes=None,
+    keeps=True,
+    shows=None,
+    asks=True,
+    find_status=0x0000,
+    require_calling=(),
+    ssl_context=None,
+    timeout_s=10.0,
+    on_store=None,
+):
+    """Start a PACS made of pynetdicom; `.held` of the node's second value are the data sets that it kept.
+
+    Args:
+        status: what it answers to a C-STORE, or a function of the event that returns it.
+        syntaxes: the transfer syntaxes that it takes.
+        classes: the storage classes that it takes, all by default.
+        keeps: it stores what it took.
+        shows: which instance UIDs it shows to who asks, by default those that it kept.
+        asks: it offers C-FIND.
+        find_status: of the last answer to a question.
+        require_calling: the AE titles that it knows.
+        ssl_context: of a server, to speak TLS.
+        timeout_s: of the node.
+        on_store: is called with the event first.
+    """
+    from pydicom.dataset import Dataset
+    from pynetdicom import AE, AllStoragePresentationContexts, evt
+
+    held = {}
+
+    def store(event):
+        if on_store is not None:
+            on_store(event)
+        answer = status(event) if callable(status) else status
+        if keeps and answer in (0, 0xB000):
+            held[str(event.request.AffectedSOPInstanceUID)] = event
+            held[str(event.request.AffectedSOPInstanceUID)] = (
+                event.request.DataSet.getvalue(),
+                str(event.context.transfer_syntax),
+                str(event.request.AffectedSOPClassUID),
+            )
+        return answer
+
+    def find(event):
+        wanted = event.identifier
+        if find_status:
+            yield find_status, None
+            return
+        uids = wanted.get("SOPInstanceUID")
+        listed = [uids] if isinstance(uids, str) else list(uids or [])
+        for uid in held if shows is None else shows:
+            if listed and "" not in listed and uid not in listed:
+                continue
+            answer = Dataset()
+            answer.QueryRetrieveLevel, answer.SOPInstanceUID = wanted.QueryRetrieveLevel, uid
+            answer.SeriesInstanceUID = wanted.SeriesInstanceUID
+            answer.NumberOfSeriesRelatedInstances = len(held)
+            yield 0xFF00, answer
+
+    entity = AE(ae_title="PEER")
+    entity.maximum_associations = 10
+    for context in AllStoragePresentationContexts:
+        if classes is None or context.abstract_syntax in classes:
+            entity.add_supported_context(context.abstract_syntax, list(syntaxes))
+    if classes is None:
+        entity.add_supported_context("1.2.840.10008.5.1.4.1.1.66.7", list(syntaxes))  # younger than pynetdicom's list
+    entity.add_supported_context("1.2.840.10008.1.1")
+    if asks:
+        entity.add_supported_context(STUDY_ROOT_FIND)
+    if require_calling:
+        entity.require_calling_aet = list(require_calling)
+    server = entity.start_server(
+        ("127.0.0.1", 0),
+        block=False,
+        ssl_context=ssl_context,
+        evt_handlers=[(evt.EVT_C_STORE, store), (evt.EVT_C_FIND, find)],
+    )
+    port = server.socket.getsockname()[1]
+    try:
+        yield DimseNode(name="peer", host="127.0.0.1", port=port, ae_title="PEER", timeout_s=timeout_s), held
+    finally:
+        server.shutdown()
+
+
+@contextmanager
+def raw(behave, *, timeout_s=2.0):
+    """Start a server that does with each connection what `behave(connection)` does."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    ended = threading.Event()
+
+    def serve():
+        while not ended.is_set():
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=attend, args=(connection,), daemon=True).start()
+
+    def attend(connection):
+        try:
+            behave(connection)
+        except OSError:
+            pass
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    port = listener.getsockname()[1]
+    try:
+        yield DimseNode(name="peer", host="127.0.0.1", port=port, ae_title="PEER", timeout_s=timeout_s)
+    finally:
+        ended.set()
+        listener.close()
+        thread.join(timeout=5)
+
+
+class Archive:
+    """What a DICOMweb server of a test was asked, and how it answers."""
+
+    def __init__(self, *, stow=None, there=(), qido=200):
+        self.stow, self.there, self.qido = stow, set(there), qido
+        self.requests = []
+
+
+@contextmanager
+def web(archive: Archive, *, ssl_context=None, timeout_s=5.0, **node):
+    """Start a DICOMweb server that answers as `archive` says."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_):
+            pass
+
+        def answer(self, status, content=b"", kind="application/dicom+json", **headers):
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(content)))
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            archive.requests.append(("POST", self.path, dict(self.headers), body))
+            status, content, headers = archive.stow(body)
+            self.answer(status, content if isinstance(content, bytes) else json.dumps(content).encode(), **headers)
+
+        def do_GET(self):
+            archive.requests.append(("GET", self.path, dict(self.headers), b""))
+            if archive.qido != 200:
+                self.answer(archive.qido)
+                return
+            found = [uid for uid in archive.there if f"SOPInstanceUID={uid}&" in self.path or "SOPInstanceUID" not in self.path]
+            if "offset=" in self.path and "offset=0" not in self.path:
+                found = []
+            rows = [{"00080018": {"vr": "UI", "Value": [uid]}} for uid in found]
+            self.answer(200 if rows else 204, json.dumps(rows).encode() if rows else b"")
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    if ssl_context is not None:
+        server.socket = ssl_context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    scheme = "https" if ssl_context is not None else "http"
+    try:
+        yield WebNode(name="archive", url=f"{scheme}://127.0.0.1:{server.server_address[1]}/dicom-web", timeout_s=timeout_s, **node)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(timeout=5)
+
+
+def stored(*uids, failed=(), status=200, **headers):
+    """Return an answer to STOW-RS that names what was stored and what failed with which reason."""
+    content = {}
+    if uids:
+        content["00081199"] = {"vr": "SQ", "Value": [{"00081155": {"vr": "UI", "Value": [uid]}} for uid in uids]}
+    if failed:
+        items = [{"00081155": {"vr": "UI", "Value": [uid]}, "00081197": {"vr": "US", "Value": [reason]}} for uid, reason in failed]
+        content["00081198"] = {"vr": "SQ", "Value": items}
+    return status, content, headers
