@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from medimg.values import RunResult
 
 
+FROM_STDIN = "?-"  # pacs://NODE?-: the question comes from where no list of processes shows it
+
+
 def takes_part(args: Namespace) -> bool:
     """Whether a node takes part in what was asked for."""
     from medimg.nodes._query import is_address
@@ -29,10 +32,16 @@ def run(args: Namespace) -> tuple[RunResult, RunDelivery]:
     from medimg.nodes import infer_and_send
     from medimg.nodes._query import is_address
 
-    hide(*(word.partition("?")[2] for word in args.scan if is_address(word)))
+    hide(*(word.partition("?")[2] for word in args.scan if is_address(word) and not word.endswith(FROM_STDIN)))
+    args.scan = [_question(word) if is_address(word) else word for word in args.scan]
     with _progress.shown(quiet=args.quiet) as progress:
         delivery = infer_and_send(*args.scan, progress=progress, **options(args, "scan", "json", "quiet"))
     return delivery.run, delivery
+
+
+def _question(word: str) -> str:
+    """Return an address with the question that it leaves to stdin."""
+    return word.removesuffix("-") + sys.stdin.readline().strip() if word.endswith(FROM_STDIN) else word
 
 
 def lines(delivery: RunDelivery) -> Iterator[str]:

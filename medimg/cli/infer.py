@@ -23,7 +23,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="SCAN",
         nargs="+",
         type=_scan,
-        help="a DICOM folder or file, a NIfTI, NRRD or MHA file, or studies on a node: pacs://NODE?PatientID=...&StudyDate=...",
+        help="a DICOM folder or file, a NIfTI, NRRD or MHA file, or studies on a node: "
+        "pacs://NODE?PatientID=...&StudyDate=... (pacs://NODE?- reads the question from stdin)",
     )
     parser.add_argument(
         "--output", metavar="FOLDER", type=Path, help="write one folder a study into this one; without it nothing is written"
