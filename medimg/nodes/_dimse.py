@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 import ssl
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,9 @@ from medimg.errors import NodeError, OptionError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pynetdicom.ae import ApplicationEntity
     from pynetdicom.association import Association
+    from pynetdicom.transport import AssociationSocket
 
     from medimg.nodes._node import DimseNode
 
@@ -36,12 +38,14 @@ class Link:
         association: pynetdicom's own.
         accepted: the context's number for each pair of abstract and transfer syntax that the peer takes.
         refused: for each abstract syntax that is not taken (in one of its contexts) the peer's reason, PS3.8 section 9.3.3.2.
+        wires: its sockets.
     """
 
     node: DimseNode
     association: Association | None
     accepted: dict[tuple[str, str], int]
     refused: dict[str, int]
+    wires: list[socket.socket] = field(default_factory=list)
 
 
 @contextmanager
@@ -65,7 +69,7 @@ def associate(node: DimseNode, contexts: Sequence[Context], *, received: Sequenc
         if link.association is not None:
             link.association.abort()
         raise
-    else:
+    finally:
         close(link)
 
 
@@ -73,32 +77,37 @@ def close(link: Link) -> None:
     """Release the association, if it is still there."""
     if link.association is not None and link.association.is_established:
         link.association.release()
+    _close_wires(link.wires)
+
+
+def _close_wires(wires: list[socket.socket]) -> None:
+    """Close what pynetdicom leaves to the garbage collector where a peer was gone first."""
+    for wire in wires:
+        wire.close()
 
 
 def open_link(node: DimseNode, contexts: Sequence[Context], *, received: Sequence[str] = ()) -> Link:
     """Open an association that the caller closes; see `associate`."""
     from pynetdicom import evt
-    from pynetdicom.ae import ApplicationEntity
     from pynetdicom.presentation import build_context, build_role
 
-    entity = ApplicationEntity(ae_title=node.own_ae_title)
-    entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = node.timeout_s
-    entity.network_timeout = None  # an idle timer would end an association whose peer is busy storing; ours are per message
     address = _resolve(node)
-    tls = (tls_context(node.name, node.ca_file, node.certificate_file, node.key_file), node.host) if node.tls else None
     connected: list[float] = []
+    wires: list[socket.socket] = []
+    tls = (_Tls(node, wires), node.host) if node.tls else None
 
     def prepare(event: Any) -> None:
         connected.append(monotonic())
-        _prepare(event.assoc, node.timeout_s)
+        wires.append(event.assoc.dul.socket.socket)
+        _prepare(wires[-1], node.timeout_s)
 
     start = monotonic()
-    association = entity.associate(
+    association = _entity(node, wires).associate(
         address,
         node.port,
         contexts=[build_context(abstract, list(syntaxes)) for abstract, syntaxes in contexts],
         ae_title=node.ae_title,
-        tls_args=tls,
+        tls_args=tls,  # type: ignore[arg-type]  # of a context only wrap_socket is used
         ext_neg=[build_role(abstract, scp_role=True) for abstract in received],
         evt_handlers=[
             (evt.EVT_CONN_OPEN, prepare),
@@ -116,7 +125,9 @@ def open_link(node: DimseNode, contexts: Sequence[Context], *, received: Sequenc
                 for one in association.accepted_contexts
             },
             refused={str(one.abstract_syntax): int(one.result or 0) for one in association.rejected_contexts},
+            wires=wires,
         )
+    _close_wires(wires)
     if answer is not None and answer.result:
         raise _rejected(node, answer)
     if not connected:
@@ -133,9 +144,39 @@ def open_link(node: DimseNode, contexts: Sequence[Context], *, received: Sequenc
     )
 
 
-def _prepare(association: Any, timeout_s: float) -> None:
+def _entity(node: DimseNode, wires: list[socket.socket]) -> ApplicationEntity:
+    """Return our side of associations with a node; `wires` gets the sockets that it makes, those too that never connect."""
+    from pynetdicom.ae import ApplicationEntity
+
+    class Entity(ApplicationEntity):
+        def _create_socket(self, *arguments: Any, **keywords: Any) -> AssociationSocket:
+            made = super()._create_socket(*arguments, **keywords)
+            if made.socket is not None:
+                wires.append(made.socket)
+            return made
+
+    entity = Entity(ae_title=node.own_ae_title)
+    entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = node.timeout_s
+    entity.network_timeout = None  # an idle timer would end an association whose peer is busy storing; ours are per message
+    return entity
+
+
+class _Tls:
+    """Makes TLS of a socket, and remembers it: pynetdicom leaves one open whose handshake fails."""
+
+    def __init__(self, node: DimseNode, wires: list[socket.socket]) -> None:
+        self.context = tls_context(node.name, node.ca_file, node.certificate_file, node.key_file)
+        self.wires = wires
+
+    def wrap_socket(self, wire: socket.socket, **keywords: Any) -> socket.socket:
+        """Return the socket that speaks TLS."""
+        wrapped = self.context.wrap_socket(wire, **keywords)
+        self.wires.append(wrapped)
+        return wrapped
+
+
+def _prepare(wire: socket.socket, timeout_s: float) -> None:
     """Set what the socket needs: pieces sent at once, and an end of waiting for a peer that neither reads nor writes."""
-    wire = association.dul.socket.socket
     wire.settimeout(timeout_s)
     wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -151,7 +192,8 @@ def _acknowledge_at_once(event: Any) -> None:
         held = event.assoc.dul.socket
         wire = held.socket if held is not None else None
         if wire is not None:
-            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            with suppress(OSError):  # closed in the meantime
+                wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
 def tls_context(name: str, ca_file: Any, certificate_file: Any = None, key_file: Any = None) -> ssl.SSLContext:

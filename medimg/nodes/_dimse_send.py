@@ -71,6 +71,7 @@ def _store_batch(
         return {one.instance_uid: Answer(is_taken=False, reason=_clause(error), retry=error.retry) for one in batch}
     work = _Work(node=node, contexts=contexts, todo=deque(batch), is_last=is_last)
     if first.association is None:
+        close(first)
         return {one.instance_uid: _refusal(first, one, is_last=is_last) for one in batch}
     count = max(1, min(associations, len(batch) // FEW))
     links: list[Link | None] = [first, *[None] * (count - 1)]
@@ -120,6 +121,7 @@ class _Work:
                         self.todo.appendleft(instance)  # others may have theirs still
                         return
                     except LostError as error:
+                        close_quietly(link)
                         link, losses = None, losses + 1
                         self.trouble = _clause(error)
                         answer = Answer(is_taken=False, reason=self.trouble, retry=True, is_unclear=True)

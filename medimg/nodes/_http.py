@@ -131,7 +131,7 @@ class Web:
             ) from error
         except exceptions.NameResolutionError as error:
             raise NodeError(f"{name} cannot be found: the network does not know the host of {where}. Check its url.") from error
-        except exceptions.NewConnectionError as error:  # a kind of ConnectTimeoutError
+        except exceptions.NewConnectionError as error:  # a ConnectTimeoutError too, as urllib3 has it
             raise NodeError(f"{name} is down: no connection to {where}. Start it, or check its url.") from error
         except (exceptions.ConnectTimeoutError, exceptions.ReadTimeoutError, TimeoutError) as error:
             raise NodeError(f"{name} did not answer at {where} within {self.node.timeout_s:g} s. Try again later.") from error

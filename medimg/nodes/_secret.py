@@ -55,14 +55,15 @@ def _read(path: Path, option: str) -> str:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
         raise OptionError(option, f"file:{path.name}, which cannot be opened ({error.strerror})", wanted) from error
-    with os.fdopen(handle, "rb") as file:
+    try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise OptionError(option, f"file:{path.name}, which is no file", wanted)
         if os.name != "nt" and status.st_mode & OTHERS:
             mode = stat.S_IMODE(status.st_mode)
             raise OptionError(option, f"file:{path.name}, which others may use (mode {mode:04o})", wanted)
-        try:
-            return file.read(BYTES_LIMIT).decode("utf-8")
-        except UnicodeDecodeError:  # its text would hold bytes of the secret
-            raise OptionError(option, f"file:{path.name}, which is no text", wanted) from None
+        return os.read(handle, BYTES_LIMIT).decode("utf-8")
+    except UnicodeDecodeError:  # its text would hold bytes of the secret
+        raise OptionError(option, f"file:{path.name}, which is no text", wanted) from None
+    finally:
+        os.close(handle)

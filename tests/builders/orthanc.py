@@ -31,7 +31,9 @@ def free_port() -> int:
 def need(program: str) -> str:
     """Return the path of a program of the system, or skip the test; PATH may hold pynetdicom's programs of the same names."""
     places = [Path(folder) / program for folder in ("/usr/bin", "/usr/sbin", "/usr/local/bin")]
-    found = next((str(path) for path in places if path.is_file()), None) or (shutil.which(program) if program == "Orthanc" else None)
+    found = next((str(path) for path in places if path.is_file()), None) or (
+        shutil.which(program) if program == "Orthanc" else None
+    )
     if found is None:
         pytest.skip(f"{program} is not installed (apt install orthanc orthanc-dicomweb dcmtk)")
     return found

@@ -28,8 +28,9 @@ def scp(
     ssl_context=None,
     timeout_s=10.0,
     on_store=None,
+    on_pdu=None,
 ):
-    """Start a PACS made of pynetdicom; `.held` of the node's second value are the data sets that it kept.
+    """Start a PACS made of pynetdicom; give its node, and what it keeps: (data set, transfer syntax, class) by instance UID.
 
     Args:
         status: what it answers to a C-STORE, or a function of the event that returns it.
@@ -43,18 +44,18 @@ def scp(
         ssl_context: of a server, to speak TLS.
         timeout_s: of the node.
         on_store: is called with the event first.
+        on_pdu: is called with the event of every PDU that arrives, by the thread that reads.
     """
     from pydicom.dataset import Dataset
     from pynetdicom import AE, AllStoragePresentationContexts, evt
 
-    held = {}
+    held, wires = {}, []
 
     def store(event):
         if on_store is not None:
             on_store(event)
         answer = status(event) if callable(status) else status
         if keeps and answer in (0, 0xB000):
-            held[str(event.request.AffectedSOPInstanceUID)] = event
             held[str(event.request.AffectedSOPInstanceUID)] = (
                 event.request.DataSet.getvalue(),
                 str(event.context.transfer_syntax),
@@ -94,13 +95,21 @@ def scp(
         ("127.0.0.1", 0),
         block=False,
         ssl_context=ssl_context,
-        evt_handlers=[(evt.EVT_C_STORE, store), (evt.EVT_C_FIND, find)],
+        evt_handlers=[
+            (evt.EVT_CONN_OPEN, lambda event: wires.append(event.assoc.dul.socket.socket)),
+            (evt.EVT_C_STORE, store),
+            (evt.EVT_C_FIND, find),
+            *([(evt.EVT_PDU_RECV, on_pdu)] if on_pdu is not None else []),
+        ],
     )
     port = server.socket.getsockname()[1]
     try:
         yield DimseNode(name="peer", host="127.0.0.1", port=port, ae_title="PEER", timeout_s=timeout_s), held
     finally:
         server.shutdown()
+        server.server_close()
+        for wire in wires:  # pynetdicom leaves them to the garbage collector where the other side was gone first
+            wire.close()
 
 
 @contextmanager
@@ -132,6 +141,7 @@ def raw(behave, *, timeout_s=2.0):
         yield DimseNode(name="peer", host="127.0.0.1", port=port, ae_title="PEER", timeout_s=timeout_s)
     finally:
         ended.set()
+        listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for a connection
         listener.close()
         thread.join(timeout=5)
 
@@ -188,7 +198,9 @@ def web(archive: Archive, *, ssl_context=None, timeout_s=5.0, **node):
     thread.start()
     scheme = "https" if ssl_context is not None else "http"
     try:
-        yield WebNode(name="archive", url=f"{scheme}://127.0.0.1:{server.server_address[1]}/dicom-web", timeout_s=timeout_s, **node)
+        yield WebNode(
+            name="archive", url=f"{scheme}://127.0.0.1:{server.server_address[1]}/dicom-web", timeout_s=timeout_s, **node
+        )
     finally:
         server.shutdown()
         server.server_close()
@@ -201,6 +213,43 @@ def stored(*uids, failed=(), status=200, **headers):
     if uids:
         content["00081199"] = {"vr": "SQ", "Value": [{"00081155": {"vr": "UI", "Value": [uid]}} for uid in uids]}
     if failed:
-        items = [{"00081155": {"vr": "UI", "Value": [uid]}, "00081197": {"vr": "US", "Value": [reason]}} for uid, reason in failed]
+        items = [
+            {"00081155": {"vr": "UI", "Value": [uid]}, "00081197": {"vr": "US", "Value": [reason]}} for uid, reason in failed
+        ]
         content["00081198"] = {"vr": "SQ", "Value": items}
     return status, content, headers
+
+
+def certificate(folder, *, name="127.0.0.1", label="server"):
+    """Make a certificate of its own authority for an address; return the authority's file and a server's context."""
+    import ssl
+    import subprocess
+
+    from tests.builders.orthanc import need
+
+    folder.mkdir(parents=True, exist_ok=True)
+    certificate_file, key_file = folder / f"{label}.pem", folder / f"{label}.key"
+    kind = "IP" if name[0].isdigit() else "DNS"
+    subprocess.run(
+        [
+            *(
+                need("openssl"),
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+                "-days",
+                "30",
+            ),
+            *("-subj", f"/CN={name}", "-addext", f"subjectAltName={kind}:{name}"),
+            *("-keyout", str(key_file), "-out", str(certificate_file)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate_file, key_file)
+    return certificate_file, context

@@ -1,4 +1,4 @@
-"""What medimg sends arrives: in Orthanc as it is installed and knowing us, in DCMTK's storescp, byte by byte and voxel by voxel."""
+"""What medimg sends arrives: in Orthanc as it is installed and knowing us, in DCMTK's storescp, byte by byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An outbox, its configuration, and an archive that stands in for a real one."""
+"""Instances to send; an outbox, and an archive that stands in for a real one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,29 @@ import pytest
 
 from medimg.nodes import DimseNode, Outbox, add_node
 from tests.builders.archive import Archive, Clock
+from tests.builders.study import grid_of, study_result
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory):
+    """A folder with `seg.dcm`, and one with its source, 16 slices of CT."""
+    from medimg.reports import seg
+
+    folder = tmp_path_factory.mktemp("results")
+    result = study_result(folder / "source", grid=grid_of(shape=(16, 64, 64)))
+    (folder / "out").mkdir()
+    seg.write(result, folder / "out")
+    return folder
+
+
+@pytest.fixture
+def seg_file(results):
+    return results / "out" / "seg.dcm"
+
+
+@pytest.fixture
+def source(results):
+    return results / "source"
 
 
 @pytest.fixture

@@ -1,0 +1,50 @@
+"""Whether a node is there, and what is said where it is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from medimg.errors import NodeError, OptionError
+from medimg.nodes import DimseNode, echo
+from tests.builders.orthanc import free_port
+from tests.builders.peers import Archive, raw, scp, web
+
+
+def test_who_is_there_answers():
+    with scp() as (node, _):
+        assert 0 < echo(node) < 30
+    with web(Archive()) as node:
+        assert 0 < echo(node) < 30
+
+
+def test_who_is_down():
+    node = DimseNode(name="pacs", host="127.0.0.1", port=free_port(), ae_title="PACS", timeout_s=2)
+    with pytest.raises(NodeError, match="pacs is down") as down:
+        echo(node)
+    assert down.value.retry
+
+
+def test_who_does_not_know_us():
+    with scp(require_calling=["OTHERS"]) as (node, _), pytest.raises(NodeError, match="does not know us as MEDIMG") as refused:
+        echo(node)
+    assert not refused.value.retry
+
+
+def test_who_speaks_another_language():
+    with (
+        raw(lambda connection: connection.sendall(b"SSH-2.0-OpenSSH\r\n")) as node,
+        pytest.raises(NodeError, match="broke the connection"),
+    ):
+        echo(node)
+
+
+def test_a_web_server_that_is_no_archive():
+    archive = Archive()
+    archive.qido = 404
+    with web(archive) as node, pytest.raises(NodeError, match="offers no such service"):
+        echo(node)
+
+
+def test_a_name(root):
+    with pytest.raises(OptionError, match=r"orthanc \(the nearest\)"):
+        echo("ortanc", pacs_config=root / "configs" / "pacs.toml")
