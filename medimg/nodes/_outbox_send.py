@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from medimg._tools.identity import digest
 from medimg._tools.text import printable
-from medimg.errors import MedimgError, OptionError
+from medimg.errors import MedimgError, NodeError, OptionError
 from medimg.nodes._delivery import Outcome
 from medimg.nodes._outbox_entry import Entry, State
 from medimg.nodes._outbox_files import hash_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 BATCH = 64  # entries: what is known of them is written down after each batch
 INTERRUPTED = "The try before this one did not come to its end; the node is asked before it is sent again."
+VANISHED = "The node took it, and does not have it; it is sent again."
 LOST = "Its copy in the outbox is missing or was changed, so it is not sent. Put the object into the outbox anew."
 
 
@@ -114,7 +115,28 @@ def _deliver(node: Node, batch: Sequence[Entry], progress: Progress | None) -> d
         delivery = send([entry.file for entry in rest], node, progress=progress)
         sent = {one.instance_uid: one for one in delivery.sent}
         ends |= {entry.id: _end(sent.get(entry.instance_uid)) for entry in rest}
+        ends |= _asked_again(node, [entry for entry in rest if ends[entry.id].state is State.ACCEPTED])
     return ends
+
+
+def _asked_again(node: Node, accepted: Sequence[Entry]) -> dict[int, End]:
+    """Ask once more for what a node took and did not let us ask for: one that died at that moment looks like one that refuses.
+
+    Only a node that is there, and still lets nobody ask, ends the matter; the others are asked at the next try.
+    """
+    from medimg.nodes._found import is_there
+    from medimg.nodes.echo import echo
+
+    if not accepted:
+        return {}
+    try:
+        echo(node)
+    except NodeError as error:
+        return {entry.id: End(state=State.WAITING, reason=str(error), unclear=True) for entry in accepted}
+    there = is_there(node, [(entry.study_uid, entry.series_uid, entry.instance_uid) for entry in accepted])
+    ends = {entry.id: End(state=State.DELIVERED) for entry in accepted if there.get(entry.instance_uid)}
+    gone = [entry for entry in accepted if there.get(entry.instance_uid) is False]
+    return ends | {entry.id: End(state=State.WAITING, reason=VANISHED, unclear=True) for entry in gone}
 
 
 def _end(sent: Sent | None) -> End:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medimg.errors import ScanError
+from medimg.errors import NodeError, ScanError
 from medimg.nodes._delivery import Delivery, Outcome, Sent
 
 
@@ -17,6 +17,7 @@ class Archive:
         self.lets_ask = True
         self.refuses: set[str] = set()
         self.chokes_on: set[str] = set()
+        self.dies_when_asked = False
         self.dies_after: int | None = None  # arrivals, then as Ctrl-C does
 
     def send(self, files, node, *, progress=None, **_options):
@@ -49,7 +50,13 @@ class Archive:
                     retry=retry,
                 )
             )
+        self.is_up = self.is_up and not self.dies_when_asked
         return Delivery(node=node.name, sent=tuple(sent))
+
+    def echo(self, node, **_options):
+        if not self.is_up:
+            raise NodeError("The node archive is down. Start it.")
+        return 0.0
 
     def is_there(self, node, instances, *, reasons=None):
         self.asked += [instance for _, _, instance in instances]

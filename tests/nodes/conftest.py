@@ -39,6 +39,7 @@ def archive(monkeypatch):
     made = Archive()
     monkeypatch.setattr(importlib.import_module("medimg.nodes.send"), "send", made.send)
     monkeypatch.setattr(importlib.import_module("medimg.nodes._found"), "is_there", made.is_there)
+    monkeypatch.setattr(importlib.import_module("medimg.nodes.echo"), "echo", made.echo)
     return made
 
 

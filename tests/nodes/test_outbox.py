@@ -148,6 +148,18 @@ def test_what_nobody_may_ask_for_is_accepted_and_says_why(outbox, archive, tmp_p
     assert (str(entry.state), entry.reason) == ("accepted", "It lets nobody ask.")
 
 
+def test_an_archive_that_died_when_it_was_asked_is_not_one_that_lets_nobody_ask(outbox, archive, clock, tmp_path):
+    outbox.put(write_objects(tmp_path, 2), "archive")
+    archive.lets_ask, archive.dies_when_asked = False, True
+    outbox.send()
+    assert states(outbox) == ["waiting"] * 2
+    archive.lets_ask, archive.dies_when_asked, archive.is_up = True, False, True
+    clock.now += 3600
+    outbox.send()
+    assert states(outbox) == ["delivered"] * 2
+    assert len(archive.received) == 2
+
+
 def test_one_bad_object_keeps_no_other_back(outbox, archive, tmp_path):
     entries = outbox.put(write_objects(tmp_path, 3), "archive")
     archive.chokes_on = {entries[1].instance_uid}
