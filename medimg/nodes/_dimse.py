@@ -49,15 +49,20 @@ class Link:
 
 
 @contextmanager
-def associate(node: DimseNode, contexts: Sequence[Context]) -> Iterator[Link]:
+def associate(node: DimseNode, contexts: Sequence[Context], *, received: Sequence[str] = ()) -> Iterator[Link]:
     """Open an association for the time of the block.
+
+    Args:
+        node: whom to talk to.
+        contexts: what is proposed.
+        received: abstract syntaxes of `contexts` that the peer shall send to us (C-GET), PS3.7 annex D.3.3.4.
 
     A peer that takes the association and none of the contexts gives a Link without an association.
 
     Raises:
         NodeError: it is not there, refuses, or does not answer in time.
     """
-    link = open_link(node, contexts)
+    link = open_link(node, contexts, received=received)
     try:
         yield link
     except BaseException:
@@ -81,10 +86,10 @@ def _close_wires(wires: list[socket.socket]) -> None:
         wire.close()
 
 
-def open_link(node: DimseNode, contexts: Sequence[Context]) -> Link:
+def open_link(node: DimseNode, contexts: Sequence[Context], *, received: Sequence[str] = ()) -> Link:
     """Open an association that the caller closes; see `associate`."""
     from pynetdicom import evt
-    from pynetdicom.presentation import build_context
+    from pynetdicom.presentation import build_context, build_role
 
     address = _resolve(node)
     connected: list[float] = []
@@ -103,6 +108,7 @@ def open_link(node: DimseNode, contexts: Sequence[Context]) -> Link:
         contexts=[build_context(abstract, list(syntaxes)) for abstract, syntaxes in contexts],
         ae_title=node.ae_title,
         tls_args=tls,  # type: ignore[arg-type]  # of a context only wrap_socket is used
+        ext_neg=[build_role(abstract, scp_role=True) for abstract in received],
         evt_handlers=[
             (evt.EVT_CONN_OPEN, prepare),
             (evt.EVT_DATA_SENT, _acknowledge_at_once),

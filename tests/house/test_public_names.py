@@ -22,7 +22,7 @@ PUBLIC = {
     },
     "medimg.nodes": {
         "Delivery", "DimseNode", "Node", "Outcome", "Sent", "WebNode", "add_node", "echo", "find_node", "is_there", "list_nodes",
-        "make_node", "send",
+        "make_node", "send", "Fetched", "Outbox", "RunDelivery", "fetch", "infer_and_send",
     },
     "medimg.runs": {"Conversion", "Inspection", "convert", "infer", "inspect", "overlay"},
     "medimg.cli": {"main", "parser_of"},
