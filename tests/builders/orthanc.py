@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -60,6 +61,13 @@ class Orthanc:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=30) as answer:
             return answer.read()
 
+    def is_up(self) -> None:
+        """Raise OSError unless it answers, if only that it wants a password."""
+        try:
+            self.get("/system")
+        except urllib.error.HTTPError as answer:
+            answer.close()
+
     def files(self) -> dict[str, bytes]:
         """Return every instance that it holds, as a DICOM file, by its SOP instance UID."""
         held = json.loads(self.get("/instances?expand"))
@@ -96,7 +104,7 @@ def orthanc(folder: Path, *, knows_us: bool = False, **settings: object):
         process = subprocess.Popen([program, str(path)], stdout=log, stderr=log, cwd=folder)
     try:
         running = Orthanc(dicom_port=dicom_port, http_port=http_port, process=process)
-        _wait(lambda: running.get("/system"), process, folder / "orthanc.log")
+        _wait(running.is_up, process, folder / "orthanc.log")
         yield running
     finally:
         process.terminate()
