@@ -76,6 +76,13 @@ def close(link: Link) -> None:
     _close_wires(link.wires)
 
 
+def cut(link: Link) -> None:
+    """Break an association off from another thread: whoever waits for its peer stops waiting."""
+    for wire in link.wires:
+        with suppress(OSError):
+            wire.shutdown(socket.SHUT_RDWR)
+
+
 def _close_wires(wires: list[socket.socket]) -> None:
     """Close what pynetdicom leaves to the garbage collector where a peer was gone first."""
     for wire in wires:
@@ -148,8 +155,9 @@ def _entity(node: DimseNode, wires: list[socket.socket]) -> ApplicationEntity:
     from pynetdicom.ae import ApplicationEntity
 
     class Entity(ApplicationEntity):
-        def _create_socket(self, *arguments: Any, **keywords: Any) -> AssociationSocket:
-            made = super()._create_socket(*arguments, **keywords)
+        def _create_socket(self, assoc: Association, *arguments: Any, **keywords: Any) -> AssociationSocket:
+            assoc.dul.daemon = True  # a peer that hangs must not keep the process from ending
+            made = super()._create_socket(assoc, *arguments, **keywords)
             if made.socket is not None:
                 wires.append(made.socket)
             return made

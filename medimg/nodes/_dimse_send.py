@@ -9,7 +9,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from medimg.errors import NodeError
-from medimg.nodes._dimse import CLASS_REFUSED, CONTEXTS_LIMIT, EXPLICIT, IMPLICIT, Link, close, open_link
+from medimg.nodes._dimse import CLASS_REFUSED, CONTEXTS_LIMIT, EXPLICIT, IMPLICIT, Link, close, cut, open_link
 from medimg.nodes._store import Answer, ChangedError, LostError, store
 from medimg.nodes._transcode import TranscodeError, transcode
 
@@ -75,6 +75,7 @@ def _store_batch(
         close(first)
         return {one.instance_uid: _refusal(first, one, is_last=is_last) for one in batch}
     count = max(1, min(associations, len(batch) // FEW))
+    work.links.append(first)
     links: list[Link | None] = [first, *[None] * (count - 1)]
     with ThreadPoolExecutor(max_workers=count, thread_name_prefix="medimg-store") as pool:
         running = {pool.submit(work.run, link) for link in links}
@@ -85,7 +86,7 @@ def _store_batch(
                 for one in done:
                     one.result()
         except BaseException:
-            work.stop.set()  # the others end after the instance that they are at
+            work.end()
             raise
     for instance in work.todo:  # nobody was left to send them
         work.answers[instance.instance_uid] = Answer(is_taken=False, reason=work.trouble, retry=True)
@@ -100,13 +101,25 @@ class _Work:
         self.answers: dict[str, Answer] = {}
         self.stop = Event()
         self.trouble = ""  # why an association gave up
+        self.links: list[Link] = []
+
+    def end(self) -> None:
+        """Let nobody wait for the peer any more."""
+        self.stop.set()
+        for link in self.links:
+            cut(link)
+
+    def _open(self) -> Link:
+        link = open_link(self.node, self.contexts)
+        self.links.append(link)
+        return link
 
     def run(self, link: Link | None) -> None:
         """Send what waits until nothing does, or the peer takes no more."""
         losses, number = 0, 0
         try:
             if link is None:
-                link = open_link(self.node, self.contexts)  # first: what is taken from the others must have a way out
+                link = self._open()  # first: what is taken from the others must have a way out
             while not self.stop.is_set() and losses < LOSSES_LIMIT:
                 try:
                     instance = self.todo.popleft()
@@ -114,7 +127,7 @@ class _Work:
                     return
                 for is_last_try in (False, True):
                     try:
-                        link = open_link(self.node, self.contexts) if link is None else link
+                        link = self._open() if link is None else link
                         number = number % MESSAGES + 1
                         self.answers[instance.instance_uid] = self._one(link, instance, number)
                         losses = 0
@@ -125,7 +138,7 @@ class _Work:
                         self.trouble = _clause(error)
                         if isinstance(error, NodeError) or error.is_timeout:
                             losses = LOSSES_LIMIT
-                        if is_last_try or losses >= LOSSES_LIMIT:
+                        if is_last_try or losses >= LOSSES_LIMIT or self.stop.is_set():
                             self.answers[instance.instance_uid] = Answer(
                                 is_taken=False, reason=self.trouble, retry=True, is_unclear=True
                             )

@@ -36,7 +36,7 @@ def need(program: str) -> str:
         shutil.which(program) if program == "Orthanc" else None
     )
     if found is None:
-        pytest.skip(f"{program} is not installed (apt install orthanc orthanc-dicomweb dcmtk)")
+        pytest.skip(f"{program} is not installed (apt install orthanc orthanc-dicomweb dcmtk openssl)")
     return found
 
 
