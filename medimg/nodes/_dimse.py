@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     Context = tuple[str, tuple[str, ...]]  # abstract syntax, transfer syntaxes
 
+VERIFICATION = "1.2.840.10008.1.1"
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 CONTEXTS_LIMIT = 128  # PS3.8 section 9.3.2.2: odd numbers of one byte
 ADDRESSES_LIMIT = 4
@@ -50,15 +51,20 @@ class Link:
 
 
 @contextmanager
-def associate(node: DimseNode, contexts: Sequence[Context]) -> Iterator[Link]:
+def associate(node: DimseNode, contexts: Sequence[Context], *, received: Sequence[str] = ()) -> Iterator[Link]:
     """Open an association for the time of the block.
+
+    Args:
+        node: whom to talk to.
+        contexts: what is proposed.
+        received: abstract syntaxes of `contexts` that the peer shall send to us (C-GET), PS3.7 annex D.3.3.4.
 
     A peer that takes the association and none of the contexts gives a Link without an association.
 
     Raises:
         NodeError: it is not there, refuses, or does not answer in time.
     """
-    link = open_link(node, contexts)
+    link = open_link(node, contexts, received=received)
     try:
         yield link
     except BaseException:
@@ -89,10 +95,10 @@ def _close_wires(wires: list[socket.socket]) -> None:
         wire.close()
 
 
-def open_link(node: DimseNode, contexts: Sequence[Context]) -> Link:
+def open_link(node: DimseNode, contexts: Sequence[Context], *, received: Sequence[str] = ()) -> Link:
     """Open an association that the caller closes; see `associate`."""
     from pynetdicom import evt
-    from pynetdicom.presentation import build_context
+    from pynetdicom.presentation import build_context, build_role
 
     connected: list[float] = []
     wires: list[socket.socket] = []
@@ -110,6 +116,7 @@ def open_link(node: DimseNode, contexts: Sequence[Context]) -> Link:
             contexts=[build_context(abstract, list(syntaxes)) for abstract, syntaxes in contexts],
             ae_title=node.ae_title,
             tls_args=(_Tls(node, wires), node.host) if node.tls else None,  # type: ignore[arg-type]  # it is asked for wrap_socket
+            ext_neg=[build_role(abstract, scp_role=True) for abstract in received],
             evt_handlers=[
                 (evt.EVT_CONN_OPEN, prepare),
                 (evt.EVT_DATA_SENT, _acknowledge_at_once),
