@@ -20,11 +20,13 @@ PAGE = Path(__file__).parent / "commands.md"
 FUNCTIONS = {
     "convert": "medimg.convert",
     "evaluate": "medimg.training.evaluate",
-    "infer": "medimg.infer",
+    "fetch": "medimg.nodes.fetch",
+    "infer": ("medimg.infer", "medimg.nodes.infer_and_send"),
     "inspect": "medimg.inspect",
+    "overlay": "medimg.overlay",
     "send": "medimg.nodes.send",
     "train": "medimg.training.train",
-}  # the public function behind a command
+}  # the public function behind a command; two, where a second one does more
 HEAD = """# Commands
 
 <!-- made by docs/make_commands.py from the parsers; change those, and run it again -->
@@ -55,6 +57,10 @@ seconds, lengths in millimetres), and under `medimg` the `name`, `reader`, `file
 UIDs are left out with the name.
 
 `--json` prints `{"schema": "medimg.conversion/1", "files": [...], "series": [...], "skipped": [...]}`.
+
+## What `medimg overlay --json` prints
+
+What `medimg infer --json` prints ([findings](findings.md)), with one study; [overlay](overlay.md) says what becomes of a mask.
 
 ## What `medimg evaluate` measures, and `--json` prints
 
@@ -125,7 +131,7 @@ def _command(name: str) -> str:
     positional = " ".join(_positional(action) for action in actions if not action.option_strings)
     words = "".join(f"- `{action.metavar}`: {action.help}\n" for action in actions if not action.option_strings)
     options = "".join(_row(action, name) for action in actions if action.option_strings)
-    behind = f" In Python: `{FUNCTIONS[name]}`." if name in FUNCTIONS else ""
+    behind = f" In Python: {', '.join(f'`{one}`' for one in _functions(name))}." if name in FUNCTIONS else ""
     return (
         f"\n## medimg {name}\n\n{parser.description}{behind}\n\n`medimg {name} {positional} [OPTIONS]`\n\n{words}"
         f"\n| option | keyword | |\n| --- | --- | --- |\n{options}"
@@ -143,11 +149,16 @@ def _row(action: argparse.Action, command: str) -> str:
 
 
 def _keywords(command: str) -> set[str]:
+    keywords: set[str] = set()
+    for path in _functions(command):
+        module, _, function = path.rpartition(".")
+        keywords |= set(inspect.signature(getattr(importlib.import_module(module), function)).parameters)
+    return keywords
 
-    if command not in FUNCTIONS:
-        return set()
-    module, _, function = FUNCTIONS[command].rpartition(".")
-    return set(inspect.signature(getattr(importlib.import_module(module), function)).parameters)
+
+def _functions(command: str) -> tuple[str, ...]:
+    behind = FUNCTIONS.get(command, ())
+    return (behind,) if isinstance(behind, str) else behind
 
 
 if __name__ == "__main__":

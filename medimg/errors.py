@@ -10,11 +10,13 @@
     |-- GeometryError           7   a grid that a step cannot work on, or two that do not fit
     |-- MissingExtraError       8   an optional package is not installed
     |-- NodeError              10   a PACS or archive is not there, or does not speak to us
-    `-- DeliveryError          11   something was sent and is not where it should be; the same again will not help
+    |-- DeliveryError          11   something was sent and is not where it should be; the same again will not help
+    `-- OutboxError            13   the outbox is damaged, in use for too long, or none of ours
 
 Every message says what is wrong in one sentence and the remedy in the next. No message holds patient data: files are named by
 their name within the folder the user gave, never by what stands in them. `studies that ended badly` in an otherwise complete run
-give exit code 9, what a node took and lets nobody ask for gives 12, and Ctrl-C 130; none is raised below the command line.
+give exit code 9, what a node took and lets nobody ask for gives 12, what waits in the outbox because a node is
+down 14, and Ctrl-C 130; none is raised below the command line.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 SOME_STUDIES_FAILED = 9
 NOT_PROVEN = 12
+RESULTS_WAIT = 14
 INTERRUPTED = 130
 
 
@@ -129,3 +132,9 @@ class DeliveryError(MedimgError):
     """Something was sent and is not where it should be; the same again will not help."""
 
     exit_code = 11
+
+
+class OutboxError(MedimgError):
+    """The outbox is damaged, in use for too long, or none of ours."""
+
+    exit_code = 13

@@ -18,7 +18,14 @@ SUMMARY = "Find, outline, rate and explain lesions in scans, and write reports a
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments; each is a keyword of `medimg.infer`."""
-    parser.add_argument("scan", metavar="SCAN", nargs="+", type=Path, help="a DICOM folder or file, or a NIfTI, NRRD or MHA file")
+    parser.add_argument(
+        "scan",
+        metavar="SCAN",
+        nargs="+",
+        type=_scan,
+        help="a DICOM folder or file, a NIfTI, NRRD or MHA file, or studies on a node: "
+        "pacs://NODE?PatientID=...&StudyDate=... (pacs://NODE?- reads the question from stdin)",
+    )
     parser.add_argument(
         "--output", metavar="FOLDER", type=Path, help="write one folder a study into this one; without it nothing is written"
     )
@@ -33,28 +40,49 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--explain", metavar="METHOD", help="how findings are explained, or none (default: gradcam)")
     parser.add_argument("--identify", action="store_true", help="put the patient's name and ID on the report")
+    parser.add_argument("--send", metavar="NODE", help="send the objects to this node, by way of the outbox")
+    parser.add_argument("--outbox", metavar="FOLDER", type=Path, help="where the outbox lies, instead of the user's state folder")
+    parser.add_argument(
+        "--pacs-config", metavar="FILE", type=Path, help="nodes to choose from, in place of those of medimg pacs add"
+    )
+    parser.add_argument(
+        "--labelmap",
+        action="store_true",
+        help="write outlines as a LABELMAP segmentation, and as BINARY beside it for older PACS",
+    )
     parser.add_argument(
         "--json", action="store_true", default=False, help="print the result as JSON, as docs/findings.md describes"
     )
     parser.add_argument("--quiet", action="store_true", default=False, help="show no progress and no summary")
 
 
-def run(args: Namespace) -> int:
-    """Call `medimg.infer`, show its progress on stderr and its result on stdout."""
-    from medimg.cli import _json, _progress, _summary
-    from medimg.runs import infer
+def _scan(word: str) -> str | Path:
+    """Return a path, or the address of studies on a node as it is: a path would lose one of its slashes."""
+    return word if word.startswith("pacs://") else Path(word)
 
-    with _progress.shown(quiet=args.quiet) as progress:
-        result = infer(*args.scan, progress=progress, **options(args, "scan", "json", "quiet"))
+
+def run(args: Namespace) -> int:
+    """Call `medimg.infer`, or `medimg.nodes.infer_and_send` where a node takes part; progress on stderr, the result on stdout."""
+    from medimg.cli import _deliver, _json, _progress, _summary
+
+    delivery = None
+    if _deliver.takes_part(args):
+        result, delivery = _deliver.run(args)
+    else:
+        from medimg.runs import infer
+
+        with _progress.shown(quiet=args.quiet) as progress:
+            result = infer(*args.scan, progress=progress, **options(args, "scan", "json", "quiet"))
     if args.json:
-        _json.show(result.to_dict())
+        _json.show(delivery.to_dict() if delivery else result.to_dict())
     elif not args.quiet:
-        for line in _summary.lines(result):
+        for line in (*_summary.lines(result), *(_deliver.lines(delivery) if delivery else ())):
             print(line)
     for study in result.studies:
         if study.error:
             print(f"medimg: {study.name}: {study.error}", file=sys.stderr)
-    return _exit_code(result)
+    sent = _deliver.exit_code(delivery) if delivery else 0
+    return _exit_code(result) or sent
 
 
 def _exit_code(result: RunResult) -> int:

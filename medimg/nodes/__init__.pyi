@@ -5,9 +5,14 @@ from ._config import make_node as make_node
 from ._delivery import Delivery as Delivery
 from ._delivery import Outcome as Outcome
 from ._delivery import Sent as Sent
+from ._fetched import Fetched as Fetched
 from ._found import is_there as is_there
 from ._node import DimseNode as DimseNode
 from ._node import Node as Node
 from ._node import WebNode as WebNode
 from .echo import echo as echo
+from .fetch import fetch as fetch
+from .infer_and_send import RunDelivery as RunDelivery
+from .infer_and_send import infer_and_send as infer_and_send
+from .outbox import Outbox as Outbox
 from .send import send as send

@@ -98,6 +98,15 @@ class Web:
                 pieces.append(piece)
         return b"".join(pieces)
 
+    def stream(self, response: BaseHTTPResponse) -> Iterator[bytes]:
+        """Yield the body of a response piece by piece.
+
+        Raises:
+            NodeError: it breaks off, or comes too slowly.
+        """
+        with self._in_words():
+            yield from response.stream(PIECE)
+
     def read_json(self, response: BaseHTTPResponse) -> Any:
         """Return the body of a response as JSON values, None if it is none."""
         try:

@@ -81,14 +81,14 @@ class Orthanc:
 
 
 @contextmanager
-def orthanc(folder: Path, *, knows_us: bool = False, **settings: object):
+def orthanc(folder: Path, *, knows_us: bool = False, ports: tuple[int, int] | None = None, **settings: object):
     """Start Orthanc with its default configuration (and `settings`) for the time of the block."""
     program = need("Orthanc")
     plugin = next((path for path in PLUGINS if Path(path).exists()), None)
     if plugin is None:
         pytest.skip("the DICOMweb plugin of Orthanc is not installed (apt install orthanc-dicomweb)")
     folder.mkdir(parents=True, exist_ok=True)
-    dicom_port, http_port = free_port(), free_port()
+    dicom_port, http_port = ports or (free_port(), free_port())  # given, to start one again where it was
     configuration = {
         "StorageDirectory": str(folder / "storage"),
         "IndexDirectory": str(folder / "storage"),

@@ -84,6 +84,7 @@ def test_every_error_is_on_the_page_with_its_code(root):
             assert f"| {error.exit_code} | `{name}` |" in text
     assert f"| {errors.SOME_STUDIES_FAILED} |" in text
     assert f"| {errors.INTERRUPTED} |" in text
+    assert f"| {errors.RESULTS_WAIT} |" in text
 
 
 def test_the_command_page_is_what_the_parsers_say(root):
@@ -91,15 +92,18 @@ def test_the_command_page_is_what_the_parsers_say(root):
     assert (root / "docs" / "commands.md").read_text() == page(), "run docs/make_commands.py"
 
 
-@pytest.mark.parametrize("command", ["infer", "inspect"])
+@pytest.mark.parametrize("command", ["infer", "inspect", "overlay"])
 def test_every_option_is_a_keyword_and_its_help_tells_the_default(command):
-    keywords = inspect.signature(getattr(medimg, command)).parameters
+    keywords = dict(inspect.signature(getattr(medimg, command)).parameters)
+    if command == "infer":  # its options of delivery are those of the function that delivers
+        keywords |= inspect.signature(medimg.nodes.infer_and_send).parameters
     for action in parser_of(command)._actions:
         if not action.option_strings or action.dest in ("help", "version", "debug", "json", "quiet"):
             continue
         assert action.option_strings[-1] == "--" + action.dest.replace("_", "-")
         told = re.search(r"\(default: (.+)\)", action.help)
-        assert (told[1] if told else None) == (keywords[action.dest].default or None)
+        default = keywords[action.dest].default
+        assert (told[1] if told else None) == (str(default) if default else None)
 
 
 def test_every_keyword_of_infer_is_an_option():

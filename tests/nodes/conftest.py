@@ -1,9 +1,14 @@
-"""Instances to send."""
+"""Instances to send; an outbox, and an archive that stands in for a real one."""
 
 from __future__ import annotations
 
+import importlib
+import random
+
 import pytest
 
+from medimg.nodes import DimseNode, Outbox, add_node
+from tests.builders.archive import Archive, Clock
 from tests.builders.study import grid_of, study_result
 
 
@@ -27,3 +32,31 @@ def seg_file(results):
 @pytest.fixture
 def source(results):
     return results / "source"
+
+
+@pytest.fixture
+def archive(monkeypatch):
+    made = Archive()
+    monkeypatch.setattr(importlib.import_module("medimg.nodes.send"), "send", made.send)
+    monkeypatch.setattr(importlib.import_module("medimg.nodes._found"), "is_there", made.is_there)
+    monkeypatch.setattr(importlib.import_module("medimg.nodes.echo"), "echo", made.echo)
+    return made
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "pacs.toml"
+    for name in ("archive", "other"):
+        add_node(DimseNode(name=name, host="127.0.0.1", port=4242, ae_title="ARCHIVE"), pacs_config=path)
+    return path
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def outbox(tmp_path, config, clock):
+    with Outbox(tmp_path / "outbox", pacs_config=config, clock=clock, chance=random.Random(1)) as made:
+        yield made

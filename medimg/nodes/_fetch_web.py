@@ -1,0 +1,130 @@
+"""Find by QIDO-RS and pull by WADO-RS (PS3.18 sections 10.4 and 10.6)."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from medimg.errors import NodeError
+from medimg.nodes._http import Web, refusal
+from medimg.nodes._multipart import Event, MultipartError, boundary_of, split
+from medimg.nodes._qido import search
+from medimg.nodes._receive import TooMuchError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from medimg.nodes._node import WebNode
+    from medimg.nodes._query import Query
+    from medimg.nodes._receive import Receiver
+
+PAGE = 500  # answers of one question; archives have limits of their own, so more are asked for until none come
+ACCEPT = 'multipart/related; type="application/dicom"; transfer-syntax=*'  # as it is stored: nothing is re-encoded for us
+TAGS = {  # keyword -> tag, as DICOM JSON names it
+    "PatientID": "00100020",
+    "AccessionNumber": "00080050",
+    "StudyDate": "00080020",
+    "ModalitiesInStudy": "00080061",
+    "Modality": "00080060",
+    "StudyInstanceUID": "0020000D",
+    "SeriesInstanceUID": "0020000E",
+    "SOPInstanceUID": "00080018",
+    "SOPClassUID": "00080016",
+}
+
+
+class WebSource:
+    """A DICOMweb node that is asked and pulled from."""
+
+    def __init__(self, node: WebNode) -> None:
+        self.node = node
+        self._web = Web(node)
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Let it be asked for the time of the block."""
+        with self._web:
+            yield
+
+    pulling = asking
+
+    def studies(self, query: Query, *, limit: int) -> list[dict[str, str]]:
+        """Return what the node answers to a question for studies, by keyword; at most `limit` and one more."""
+        return list(self._all("/studies", query.study_keys, uid="StudyInstanceUID", limit=limit + 1))
+
+    def series(self, study_uid: str) -> list[dict[str, str]]:
+        """Return the series of a study, by keyword."""
+        return list(self._all(f"/studies/{study_uid}/series", {}, uid="SeriesInstanceUID"))
+
+    def instances(self, study_uid: str, series_uid: str) -> dict[str, str]:
+        """Return the class of each instance of a series."""
+        found = self._all(f"/studies/{study_uid}/series/{series_uid}/instances", {}, uid="SOPInstanceUID")
+        return {one["SOPInstanceUID"]: one["SOPClassUID"] for one in found}
+
+    def pull(self, receiver: Receiver) -> str:
+        """Have the series of `receiver` sent; return why something is missing, "" if nothing is known.
+
+        Raises:
+            TooMuchError, WriteError: what is said so.
+        """
+        listed = receiver.listed
+        place = f"/studies/{listed.study_uid}/series/{listed.series_uid}"
+        reason = self._pull(place, receiver)
+        for uid in receiver.missing:  # one bad instance can end the whole answer; the others may come by themselves
+            reason = self._pull(f"{place}/instances/{uid}", receiver) or reason
+        return reason
+
+    def _pull(self, path: str, receiver: Receiver) -> str:
+        name = self.node.name
+        try:
+            with self._web.request("GET", path, accept=ACCEPT) as response:
+                if response.status != 200:
+                    return str(refusal(self.node, response.status))
+                boundary = boundary_of(response.headers.get("Content-Type", ""))
+                _save(split(_counted(self._web.stream(response), receiver), boundary), receiver)
+        except MultipartError as error:
+            return f"{name} gave an answer that cannot be read: {error}."
+        except NodeError as error:
+            if isinstance(error, TooMuchError):
+                raise
+            return str(error)
+        return ""
+
+    def _all(self, path: str, keys: dict[str, str], *, uid: str, limit: int = 10**7) -> Iterator[dict[str, str]]:
+        """Yield all answers to a search, page by page, each once."""
+        seen: set[str] = set()
+        while len(seen) < limit:
+            page = search(self._web, path, {**keys, "limit": str(PAGE), "offset": str(len(seen))})
+            new = [one for one in map(_words, page) if one[uid] and one[uid] not in seen]
+            if not new:
+                return
+            for one in new:
+                if one[uid] not in seen:
+                    seen.add(one[uid])
+                    yield one
+
+
+def _counted(pieces: Iterator[bytes], receiver: Receiver) -> Iterator[bytes]:
+    for piece in pieces:
+        receiver.budget.count(len(piece))
+        yield piece
+
+
+def _save(events: Iterator[tuple[Event, bytes]], receiver: Receiver) -> None:
+    for event, _ in events:
+        if event is Event.BEGIN:
+            with receiver.file() as write:
+                for inner, piece in events:
+                    if inner is Event.END:
+                        break
+                    write(piece)
+
+
+def _words(answer: dict[str, Any]) -> dict[str, str]:
+    """Return the values of an answer in DICOM JSON as words, several parted by a backslash."""
+    words = {}
+    for keyword, tag in TAGS.items():
+        element = answer.get(tag)
+        values = element.get("Value") if isinstance(element, dict) else None
+        words[keyword] = "\\".join(str(value) for value in values if value is not None) if isinstance(values, list) else ""
+    return words

@@ -1,0 +1,114 @@
+"""Objects as the outbox takes them: copied whole, checked, under names that say nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from medimg._tools.files import write_error
+from medimg._tools.text import printable
+from medimg.errors import ScanError
+
+PIECE = 1 << 20
+UID = re.compile(r"[0-9.]{1,64}")  # PS3.5 section 9.1; looser within, because archives take what scanners write
+PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+TAGS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+
+
+class Uids(NamedTuple):
+    """What an instance says it is."""
+
+    class_uid: str
+    instance_uid: str
+    study_uid: str
+    series_uid: str
+
+
+def copy_whole(source: Path, target: Path) -> tuple[str, int]:
+    """Copy a file to the disk itself, not only to its cache; return its SHA-256 and its size.
+
+    Raises:
+        ScanError: the source cannot be read.
+        WriteError: the target cannot be written; nothing of it is left.
+    """
+    hashed, size = sha256(), 0
+    try:
+        opened = source.open("rb")
+    except OSError as error:
+        raise ScanError(
+            f"{printable(source.name)} cannot be read ({error.strerror}). Give a DICOM file that may be read."
+        ) from error
+    with opened as reader:
+        try:
+            handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
+            with open(handle, "wb") as writer:
+                while piece := reader.read(PIECE):
+                    hashed.update(piece)
+                    size += len(piece)
+                    writer.write(piece)
+                writer.flush()
+                os.fsync(writer.fileno())
+        except BaseException as error:
+            target.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise write_error(Path("The outbox"), error) from error
+            raise
+    return hashed.hexdigest(), size
+
+
+def describe(copy: Path, shown: str) -> Uids:
+    """Return the UIDs of a DICOM file; `shown` is the name that errors give it.
+
+    Raises:
+        ScanError: it is no DICOM instance, or its UIDs are none.
+    """
+    import pydicom
+
+    try:
+        dataset = pydicom.dcmread(copy, specific_tags=list(TAGS), stop_before_pixels=True)
+        uids = Uids(*(str(dataset.get(tag, "")) for tag in TAGS))
+        meta = str(dataset.file_meta.get("MediaStorageSOPInstanceUID", ""))
+    except Exception as error:
+        raise ScanError(
+            f"{printable(shown)} is no whole DICOM file. Give objects that medimg or another program wrote."
+        ) from error
+    if not all(UID.fullmatch(uid) for uid in uids) or meta != uids.instance_uid:
+        raise ScanError(
+            f"{printable(shown)} does not say which instance of which study it is, or says it twice and differently. "
+            "Have it written anew."
+        )
+    return uids
+
+
+def hash_of(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal digits, "" if it cannot be read."""
+    hashed = sha256()
+    try:
+        with path.open("rb") as reader:
+            while piece := reader.read(PIECE):
+                hashed.update(piece)
+    except OSError:
+        return ""
+    return hashed.hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder written to the disk; systems whose folders cannot be opened do it by themselves."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that nobody else may look into, with its parents, or make one of ours so."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+    if folder.stat().st_mode & 0o077:
+        folder.chmod(PRIVATE_FOLDER)

@@ -1,0 +1,49 @@
+"""A lock that dies with its holder: kill -9 leaves none behind, and no clock is asked."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medimg._tools.files import write_error
+from medimg.errors import WriteError
+from medimg.nodes._outbox_files import PRIVATE_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Hold the lock `path` for the time of the block; gives False, at once, where somebody else holds it.
+
+    It is SQLite's own lock on a database that stays empty: the operating system's, on every system, and good between the threads
+    of a process too.
+
+    Raises:
+        WriteError: the lock's file cannot be written.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE))
+    except OSError as error:
+        raise write_error(Path("The outbox"), error) from error
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+            got = True
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in IN_USE:
+                raise WriteError(
+                    f"The outbox cannot be locked: {error}. Give --outbox a folder on a disk of this machine."
+                ) from error
+            got = False
+        yield got
+    finally:
+        with suppress(sqlite3.Error):
+            connection.close()  # gives the lock back

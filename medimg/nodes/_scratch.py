@@ -1,0 +1,48 @@
+"""A folder for the time of a run; what a killed run left behind goes at the next one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medimg._tools.files import write_error
+from medimg.nodes._outbox_lock import locked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PREFIX = "medimg-scratch-"
+LOCK = "lock.sqlite"
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Give an empty folder of mode 0700 in the system's folder for temporary files; it is gone after the block.
+
+    Raises:
+        WriteError: there is no room.
+    """
+    _sweep(Path(tempfile.gettempdir()))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    except OSError as error:
+        raise write_error(Path("The folder for temporary files"), error) from error
+    try:
+        with locked(folder / LOCK):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(place: Path) -> None:
+    """Remove folders of ours that nobody holds: they hold scans, and who made them was killed."""
+    for folder in place.glob(f"{PREFIX}*"):
+        if folder.is_symlink() or not (folder / LOCK).is_file() or (os.name == "posix" and folder.stat().st_uid != os.getuid()):
+            continue  # not ours, or just being made
+        with locked(folder / LOCK) as got:
+            if got:
+                shutil.rmtree(folder, ignore_errors=True)

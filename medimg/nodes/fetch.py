@@ -1,0 +1,225 @@
+"""`fetch`: find studies on a node and pull them, whole or not at all."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medimg._tools.files import whole_folder
+from medimg._tools.identity import short_name
+from medimg._tools.text import printable
+from medimg.errors import NodeError, OptionError, ScanError, WriteError
+from medimg.nodes._config import find_node
+from medimg.nodes._fetched import Fetched, FetchedSeries, FetchedStudy, Listed
+from medimg.nodes._node import DimseNode
+from medimg.nodes._query import UID, Query
+from medimg.nodes._receive import Budget, Receiver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from medimg.nodes._fetch_dimse import DimseSource
+    from medimg.nodes._fetch_web import WebSource
+    from medimg.nodes._node import Node
+
+    Progress = Callable[[str, int, int], None]
+
+PRIVATE_FOLDER = 0o700  # images with names in them
+SHOWN = 16  # characters of a modality
+
+
+def fetch(
+    node: Node | str,
+    *,
+    output: str | Path,
+    patient_id: str = "",
+    accession_number: str = "",
+    study_date: str = "",
+    modality: str = "",
+    study_uid: str = "",
+    series_uid: str = "",
+    limit_studies: int = 20,
+    limit_instances: int = 20_000,
+    limit_mib: int = 16_384,
+    pacs_config: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Fetched:
+    """Find studies on a node (C-FIND, or QIDO-RS) and pull them (C-GET, or WADO-RS) into a folder.
+
+    What is there is listed first, instance by instance; what comes is compared with the list, and a study is put into `output`
+    (`study-.../series-.../000001.dcm`) only if it came whole. Files are named by a counter: no name comes from the node.
+
+    Args:
+        node: a node, or the name of one in the configuration.
+        output: the folder that gets one folder a study.
+        patient_id: PatientID, exactly: no wildcard, which would match other patients.
+        accession_number: AccessionNumber, exactly.
+        study_date: a day (20240131), or a range of days (20240101-20240131, 20240101-, -20240131).
+        modality: pull series of this modality only, e.g. "CT".
+        study_uid: StudyInstanceUID.
+        series_uid: pull the series of this SeriesInstanceUID only.
+        limit_studies: refuse if more studies than this fit.
+        limit_instances: refuse if there are more instances than this.
+        limit_mib: end if more than this comes.
+        pacs_config: the configuration; by default that of the user's configuration folder.
+        progress: is called with (stage, done, total).
+
+    Returns:
+        What came. A study of which something is missing is in it with the reason, and has no folder.
+
+    Raises:
+        NodeError: the node is not there, lets us not ask, or sends too much.
+        ScanError: nothing there fits.
+        OptionError: a value cannot be, nothing narrows the question, or more fits than the limits allow.
+        WriteError: the disk refuses, or a study's folder is there already.
+    """
+    query = Query(
+        patient_id=patient_id,
+        accession_number=accession_number,
+        study_date=study_date,
+        modality=modality,
+        study_uid=study_uid,
+        series_uid=series_uid,
+    )
+    limits = {"limit_studies": limit_studies, "limit_instances": limit_instances, "limit_mib": limit_mib}
+    for name, limit in limits.items():
+        if limit < 1:
+            raise OptionError(name, limit, "a number of 1 or more")
+    found = find_node(node, pacs_config=pacs_config) if isinstance(node, str) else node
+    start = time.perf_counter()
+    tell = progress or (lambda stage, done, total: None)
+    tell("ask", 0, 1)
+    source = _source(found)
+    with source.asking():
+        listed, left_out = _list(source, found.name, query, limits)
+    for study in listed:
+        _require_free(Path(output) / short_name("study", study))
+    total = sum(len(series.instances) for of_study in listed.values() for series in of_study)
+    budget = Budget(found.name, limit_mib)
+    studies: list[FetchedStudy] = []
+    done = 0
+    with source.pulling():
+        for study, of_study in listed.items():
+            pull = _Pull(source, found.name, budget, partial(_tell, tell, done, total))
+            studies.append(pull.study(study, of_study, Path(output) / short_name("study", study)))
+            done += studies[-1].expected
+    return Fetched(node=found.name, studies=tuple(studies), left_out=left_out, seconds=time.perf_counter() - start)
+
+
+def _tell(tell: Progress, before: int, total: int, count: int) -> None:
+    tell("fetch", before + count, total)
+
+
+def _source(node: Node) -> DimseSource | WebSource:
+    from medimg.nodes._fetch_dimse import DimseSource
+    from medimg.nodes._fetch_web import WebSource
+
+    return DimseSource(node) if isinstance(node, DimseNode) else WebSource(node)
+
+
+def _list(
+    source: DimseSource | WebSource, name: str, query: Query, limits: dict[str, int]
+) -> tuple[dict[str, list[Listed]], int]:
+    """Return the series that fit, by the UID of their study, and how many studies were answered that do not fit.
+
+    Raises:
+        ScanError: none fits.
+        OptionError: more fit than may.
+        NodeError: an answer names no UID.
+    """
+    answers = source.studies(query, limit=limits["limit_studies"])
+    fitting = [answer for answer in answers if query.fits_study(answer)]
+    if len(fitting) > limits["limit_studies"]:
+        raise OptionError("limit_studies", limits["limit_studies"], "more, or a question that fewer studies fit")
+    listed: dict[str, list[Listed]] = {}
+    count = 0
+    for study_uid in dict.fromkeys(_uid(name, answer["StudyInstanceUID"]) for answer in fitting):
+        of_study = [_listed(source, name, study_uid, series) for series in source.series(study_uid) if query.fits_series(series)]
+        count += sum(len(series.instances) for series in of_study)
+        if count > limits["limit_instances"]:
+            raise OptionError("limit_instances", limits["limit_instances"], "more, or a question that fewer instances fit")
+        if any(series.instances for series in of_study):
+            listed[study_uid] = [series for series in of_study if series.instances]
+    if not listed:
+        what = "a study with series" if fitting else "a study"
+        raise ScanError(
+            f"{name} has no {what.removeprefix('a ')} that fits the question. Check the ID, the date and the modality; "
+            "IDs are compared letter by letter."
+        )
+    return listed, len(answers) - len(fitting)
+
+
+def _listed(source: DimseSource | WebSource, name: str, study_uid: str, series: dict[str, str]) -> Listed:
+    series_uid = _uid(name, series["SeriesInstanceUID"])
+    instances = source.instances(study_uid, series_uid)
+    return Listed(
+        study_uid=study_uid,
+        series_uid=series_uid,
+        modality=series["Modality"],
+        instances={_uid(name, uid): class_uid for uid, class_uid in instances.items()},
+    )
+
+
+class _Pull:
+    """Pulls studies into folders."""
+
+    def __init__(self, source: DimseSource | WebSource, node: str, budget: Budget, tell: Callable[[int], None]) -> None:
+        self.source, self.node, self.budget, self.tell = source, node, budget, tell
+
+    def study(self, study_uid: str, listed: list[Listed], folder: Path) -> FetchedStudy:
+        """Pull a study; the folder is there afterwards if all of it came, and not if anything is missing."""
+        series: list[FetchedSeries] = []
+        reasons: list[str] = []
+        made = FetchedStudy(name=short_name("study", study_uid), series=())
+        try:
+            with whole_folder(folder) as unfinished:
+                unfinished.chmod(PRIVATE_FOLDER)
+                for one in listed:
+                    series.append(self._series(one, unfinished / one.name, reasons, before=sum(each.received for each in series)))
+                if any(one.received < one.expected for one in series):
+                    raise _PartialError
+        except _PartialError:
+            expected, received = (sum(getattr(one, what) for one in series) for what in ("expected", "received"))
+            why = f" {reasons[0]}" if reasons else ""
+            reason = f"{self.node} lists {expected} instances of it and sent {received}, so nothing of it was kept.{why}"
+            return replace(made, series=tuple(series), reason=reason)
+        return replace(made, series=tuple(series), folder=folder)
+
+    def _series(self, listed: Listed, folder: Path, reasons: list[str], *, before: int) -> FetchedSeries:
+        folder.mkdir(mode=PRIVATE_FOLDER)
+        receiver = Receiver(listed, folder, budget=self.budget, tell=lambda count: self.tell(before + count))
+        reason = self.source.pull(receiver)
+        if receiver.missing and receiver.unasked:
+            reason = f"{self.node} sent {receiver.unasked} objects that are not those that it was asked for. {reason}".rstrip()
+        if receiver.missing and reason:
+            reasons.append(reason)
+        return FetchedSeries(
+            name=listed.name,
+            modality=printable(listed.modality)[:SHOWN],
+            expected=len(listed.instances),
+            received=len(receiver.received),
+            syntaxes=tuple(sorted(receiver.syntaxes)),
+        )
+
+
+class _PartialError(Exception):
+    """Something of a study is missing."""
+
+
+def _uid(name: str, value: str) -> str:
+    """Return a UID that a node answered with, which may stand in a path of a URL.
+
+    Raises:
+        NodeError: it is none.
+    """
+    if not UID.fullmatch(value):
+        raise NodeError(f"{name} answers with what is no UID. Look whether it is a DICOM archive.", retry=False)
+    return value
+
+
+def _require_free(folder: Path) -> None:
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise WriteError(f"{folder.name} is there already, and is not replaced. Give another --output, or move it away.")
