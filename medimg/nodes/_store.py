@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from medimg.nodes._instances import Instance
 
 WAITING_PDUS = 32  # that may wait to be sent: half a MiB with PDUs of 16 KiB, so that a large file is never in memory as a whole
+PDU_LIMIT = 1 << 17  # where a peer takes longer ones, or says that there is no limit
 PAUSE_S = 0.0005
 LOOK_S = 0.5  # how often it is looked whether the peer still takes bytes
 # PS3.7 annex C and PS3.4 table B.2-1
@@ -85,21 +86,13 @@ def store(link: Link, instance: Instance, context_id: int, message_id: int, *, c
     if content is None and not instance.is_unchanged():
         raise ChangedError
     # pynetdicom's own send_c_store queues a whole file in memory, and its clock runs while that is being sent
-    association._reactor_checkpoint.clear()
-    while not association._is_paused:
-        if not association.is_alive():
-            raise LostError(_broken(link))
-        sleep(PAUSE_S)
-    try:
-        for piece in message.encode_msg(context_id, association.dimse.maximum_pdu_size):
-            _wait_for_room(link)
-            association.dul.send_pdu(piece)
-        if content is None and not instance.is_unchanged():
-            association.abort()
-            raise ChangedError
-        status = _status(link)
-    finally:
-        association._reactor_checkpoint.set()
+    for piece in message.encode_msg(context_id, min(association.dimse.maximum_pdu_size or PDU_LIMIT, PDU_LIMIT)):
+        _wait_for_room(link)
+        association.dul.send_pdu(piece)
+    if content is None and not instance.is_unchanged():
+        association.abort()
+        raise ChangedError
+    status = _status(link)
     return answer_of(status, link.node.name)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from dataclasses import replace
 from email import message_from_bytes
 from email.policy import HTTP
 from io import BytesIO
@@ -12,10 +13,12 @@ import numpy as np
 import pydicom
 import pytest
 
+from medimg.errors import NodeError
 from medimg.nodes import Outcome, echo, is_there, send
 from medimg.reports import write_all
 from tests.builders.dicom_checks import in_order, voxels
 from tests.builders.orthanc import data_set, orthanc, storescp
+from tests.builders.peers import certificate
 from tests.builders.study import study_result
 
 STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
@@ -171,6 +174,19 @@ def test_a_label_map_that_is_refused_is_replaced_by_the_binary_one_and_it_is_sai
     assert list(knowing_us.files()) == [sent.instance_uid]
 
 
+def test_what_refers_to_a_label_map_that_was_refused_says_so(knowing_us, study, tmp_path):
+    knowing_us.clear()
+    label_map = labelled(study, tmp_path / "results")
+    other = pydicom.dcmread(sorted((study / "source").iterdir())[0])
+    other.ReferencedImageSequence = [pydicom.Dataset()]
+    other.ReferencedImageSequence[0].ReferencedSOPClassUID = LABEL_MAP
+    other.ReferencedImageSequence[0].ReferencedSOPInstanceUID = label_map
+    other.save_as(tmp_path / "results" / "sr.dcm", enforce_file_format=True)
+    notes = {sent.file.name: sent.note for sent in send(tmp_path / "results", knowing_us.dimse).sent}
+    assert "refers to seg.dcm, which is not there" in notes["sr.dcm"]
+    assert "refers" not in notes["seg_binary.dcm"]
+
+
 def test_a_label_map_that_is_taken_is_sent_alone(knowing_us, study, tmp_path):
     knowing_us.clear()
     label_map = labelled(study, tmp_path / "results")
@@ -240,6 +256,40 @@ def test_what_is_compressed_arrives_as_it_is_where_the_peer_takes_it(knowing_us,
     (sent,) = send(path, knowing_us.dimse).sent
     assert (sent.outcome, sent.note) == (Outcome.FOUND, "")
     assert data_set(knowing_us.files()[sent.instance_uid]) == data_set(path.read_bytes())
+
+
+def test_a_password_that_orthanc_knows_and_one_that_it_does_not(study, tmp_path, monkeypatch):
+    monkeypatch.setenv("ARCHIVE_PASSWORD", "correct-horse")
+    settings = {"AuthenticationEnabled": True, "RegisteredUsers": {"medimg": "correct-horse"}}
+    with orthanc(tmp_path, **settings) as running:
+        known = replace(running.web, scheme="basic", user="medimg", secret="env:ARCHIVE_PASSWORD")
+        assert send(study / "results", known).outcome is Outcome.FOUND
+        (sent,) = send(study / "results", running.web).sent[:1]
+        assert (sent.outcome, sent.retry) == (Outcome.FAILED, False)
+        assert "HTTP 401" in sent.reason
+        monkeypatch.setenv("ARCHIVE_PASSWORD", "wrong")
+        with pytest.raises(NodeError, match="does not accept who we say we are"):
+            echo(known)
+
+
+def test_tls_with_certificates_on_both_sides(study, tmp_path):
+    theirs, _ = certificate(tmp_path / "keys", label="orthanc")
+    ours, _ = certificate(tmp_path / "keys", label="medimg")
+    settings = {
+        "DicomTlsEnabled": True,
+        "DicomTlsCertificate": str(theirs),
+        "DicomTlsPrivateKey": str(theirs.with_suffix(".key")),
+        "DicomTlsTrustedCertificates": str(ours),
+    }
+    with orthanc(tmp_path, knows_us=True, **settings) as running:
+        node = replace(running.dimse, tls=True, ca_file=theirs, certificate_file=ours, key_file=ours.with_suffix(".key"))
+        assert send(study, node).outcome is Outcome.FOUND
+        assert set(running.files()) == set(sent_files(study))
+        without = replace(node, certificate_file=None, key_file=None, timeout_s=5)
+        with pytest.raises(NodeError, match="certificate"):
+            echo(without)
+        with pytest.raises(NodeError, match="not trusted"):
+            echo(replace(node, ca_file=ours))
 
 
 def test_sending_again_is_no_fault_and_makes_no_second_one(knowing_us, study):

@@ -16,6 +16,7 @@ from medimg.nodes import DimseNode, Outcome, send
 from tests.builders.orthanc import data_set, free_port
 from tests.builders.peers import EXPLICIT, IMPLICIT, certificate, raw, scp
 
+FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 CT = "1.2.840.10008.5.1.4.1.1.2"
 PATIENT = ("Mustermann", "Jörg", "PID4711", "ACC4711")
 AGAIN, IN_VAIN = NodeError.exit_code, DeliveryError.exit_code
@@ -132,6 +133,20 @@ def test_a_node_that_lets_nobody_ask(seg_file, peer, words):
     with scp(**peer) as (node, held):
         ended(send(seg_file, node), Outcome.ACCEPTED, words, code=NOT_PROVEN)
     assert len(held) == 1
+
+
+def test_a_node_that_dies_when_it_is_asked_is_not_taken_for_one_that_lets_nobody_ask(seg_file):
+    """One that is killed drops the association as one does that does not know us."""
+
+    def die(event):
+        if type(event.pdu).__name__ == "P_DATA_TF" and any(str(c.abstract_syntax) == FIND for c in event.assoc.accepted_contexts):
+            event.assoc.ae.require_calling_aet = ["NOBODY"]  # and takes no association from now on
+            event.assoc.abort()
+
+    with scp(on_pdu=die) as (node, held):
+        (sent,) = ended(send(seg_file, node, found_within_s=0), Outcome.ACCEPTED, "peer refuses", code=NOT_PROVEN).sent
+    assert len(held) == 1
+    assert "drop" not in sent.reason
 
 
 @pytest.mark.parametrize(
@@ -276,6 +291,28 @@ def test_a_node_without_tls_that_is_spoken_to_in_tls(seg_file, tmp_path):
     own, _ = certificate(tmp_path)
     with raw(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as node:
         ended(send(seg_file, replace(node, tls=True, ca_file=own)), Outcome.FAILED, "does not agree on TLS", code=IN_VAIN)
+
+
+def test_a_node_that_takes_one_association_at_a_time(source, monkeypatch):
+    from medimg.nodes import _dimse_send
+
+    monkeypatch.setattr(_dimse_send, "FEW", 1)
+    with scp(associations=1) as (node, held):
+        ended(send(source, node, associations=4, found_within_s=0), Outcome.FOUND, code=0)
+    assert len(held) == 16
+
+
+def test_a_host_of_several_addresses_of_which_one_is_served(seg_file, monkeypatch):
+    known = socket.getaddrinfo
+
+    def several(host, port, *arguments, **keywords):
+        if host != "several.example":
+            return known(host, port, *arguments, **keywords)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("127.0.0.2", "127.0.0.1")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", several)
+    with scp() as (node, _):
+        ended(send(seg_file, replace(node, host="several.example")), Outcome.FOUND, code=0)
 
 
 def test_what_is_no_dicom_is_not_sent_and_is_said(results, tmp_path):
