@@ -98,10 +98,18 @@ def _said(group: Dataset) -> Iterator[tuple[Key, float]]:
 def _distances(result: StudyResult, finding: Finding, pair: tuple[Dataset, Dataset]) -> Iterator[float]:
     """Give how far the ends of the long and the short axis lie from where they were measured, in the patient."""
     assert result.prediction is not None  # whoever writes has looked
+    grid = result.prediction.mask.grid
     size = diameters(result.prediction.mask, label=finding.id)
+    origin = result.series.slice_of[size.slice_index]
+    # readers even out slices that are a little uneven: a line lies where its slice was measured, as the outline does
+    moved = (
+        np.array(result.series.slices[origin].position_mm) - grid.to_mm((size.slice_index, 0, 0))
+        if origin is not None
+        else np.zeros(3)
+    )
     for group, ends in zip(pair, (size.long_ends_mm, size.short_ends_mm), strict=True):
         item = next(item for item in _children(group) if item.ValueType in ("SCOORD", "SCOORD3D"))
-        yield float(np.linalg.norm(_in_patient(result, item) - np.array(ends), axis=1).max())
+        yield float(np.linalg.norm(_in_patient(result, item) - (np.array(ends) + moved), axis=1).max())
 
 
 def _in_patient(result: StudyResult, item: Dataset) -> NDArray[np.float64]:
