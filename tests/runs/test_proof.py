@@ -261,3 +261,12 @@ def test_slices_that_a_reader_evens_out_are_proven_where_they_were_measured(tmp_
     elsewhere = replace(slices[moved], position_mm=result.series.slices[moved].position_mm)
     slices[moved] = elsewhere
     assert not prove_seg(replace(result, series=replace(result.series, slices=tuple(slices))), tmp_path / "seg.dcm").agrees
+
+
+def test_a_finding_that_no_measured_slice_carries_has_no_segment_to_refer_to(tmp_path):
+    """Such findings are taken out before they are written; a mask of somebody's may still hold one."""
+    whole = study_result(tmp_path / "whole", heat=False)
+    carried = np.flatnonzero((whole.prediction.mask.array == 2).any(axis=(1, 2)))
+    result = study_result(tmp_path / "source", heat=False, gaps=tuple(carried.tolist()))
+    proofs = prove(result, write_all(result, tmp_path))
+    assert [proof.agrees for proof in proofs] == [True, True]
