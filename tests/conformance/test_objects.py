@@ -159,7 +159,7 @@ def test_dcmqi_reads_every_voxel_where_it_was_outlined(tmp_path, name, labelmap)
         for number in np.unique(array[array > 0]):
             places = np.argwhere(array == number)[:, ::-1].tolist()
             points = np.array([image.TransformIndexToPhysicalPoint(place) for place in places])
-            found[int(number) if len(np.unique(array)) > 2 or (int(path.stem) == 1 and labelmap) else int(path.stem)] = points
+            found[int(number)] = points
     mask = result.prediction.mask
     for finding in result.findings:
         expected = mask.grid.to_mm(np.argwhere(mask.of(finding.id)))
