@@ -17,6 +17,7 @@ from medimg.readers._labels import painted, repeated
 from medimg.readers._misfit import GIVE_ITS_OWN, require_same_patient
 from medimg.readers._scan_slices import TOLERANCE_MM, TOLERANCE_SHARE, ScanSlices, slices_of
 from medimg.values import Mask, Segment
+from medimg.values.mask import labels_in
 from medimg.values.segment import HOW_MADE
 
 if TYPE_CHECKING:
@@ -256,7 +257,7 @@ def _mask(rois: list[Roi], slices: ScanSlices, *, overlap: str, cut: bool) -> Ma
         remedy="one at a time with rois=[...]",
     )
     array = repeated(array, slices, {spot for _, spot in laid})
-    there = set(np.unique(array).tolist())
+    there = set(labels_in(array))
     remarks += [f"No voxel is in {roi.shown}." for roi in rois if roi.label not in there]
     frame = slices.grid.frame_of_reference or next((roi.frame for roi in rois if roi.frame), None)
     return Mask(

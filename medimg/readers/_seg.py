@@ -15,6 +15,7 @@ from medimg.readers._misfit import Drawn, contradiction, guess_for, misfit, requ
 from medimg.readers._scan_slices import TOLERANCE_MM, TOLERANCE_SHARE, Fit, ScanSlices, slices_of, slices_of_grid
 from medimg.readers._seg_file import SegFile, SegFrame, seg_file
 from medimg.values import Grid, Mask
+from medimg.values.mask import labels_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -144,7 +145,7 @@ def _mask(
         meant = found.fraction.lower() or "of a kind that the file does not say"
         remarks += (f"The segmentation is fractional ({meant}); voxels of at least {threshold:g} of its maximum were taken.",)
     array = repeated(array, slices, {fit.spot for _, fit in fits})
-    empty = sorted(wanted - set(np.unique(array).tolist()))
+    empty = sorted(wanted - set(labels_in(array)))
     if empty:
         remarks += (f"No voxel has label {', '.join(map(str, empty))}, which the file describes.",)
     grid = replace(slices.grid, frame_of_reference=slices.grid.frame_of_reference or found.frame_of_reference or None)
