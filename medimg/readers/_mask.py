@@ -73,7 +73,7 @@ def read_mask(
     if kind == RTSTRUCT:
         if scan is None:
             raise OptionError("scan", None, "the scan that the contours were drawn on: an RTSTRUCT has no grid of its own")
-        return read_rtstruct(path, scan=scan, rois=segments, overlap=overlap, cut=cut)
+        return read_rtstruct(path, scan=scan, segments=segments, overlap=overlap, cut=cut)
     mask = _only(_labels(path), segments)
     if scan is None:
         return mask

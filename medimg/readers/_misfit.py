@@ -11,7 +11,7 @@ from medimg.errors import GeometryError, ScanError
 from medimg.readers._scan_slices import Fit, Miss
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -51,6 +51,14 @@ def require_same_patient(slices: ScanSlices, *, patient: bytes, frame_of_referen
             f"{name} lies in another frame of reference than the scan, so their millimetres do not fit. "
             f"{GIVE_ITS_OWN}, or register the two first."
         )
+
+
+def drawn_elsewhere(slices: ScanSlices, series_uids: Collection[str]) -> tuple[str, ...]:
+    """Return what is to be said where something was drawn on another series than the scan."""
+    own = slices.series.series_uid if slices.series else ""
+    if not own or not series_uids or own in series_uids:
+        return ()
+    return ("It was drawn on another series than this scan; it lies where its own millimetres say.",)
 
 
 def misfit(planes: Sequence[Plane], misses: Sequence[Miss], total: int, slices: ScanSlices, drawn: Drawn) -> GeometryError:

@@ -75,3 +75,19 @@ def test_a_mask_may_be_a_dicom_seg(example_dicoms, tmp_path):
     centers = np.array([[float(row[f"centroid_{axis}"]) for axis in "xyz"] for row in cubes.rows])
     for finding in findings:
         assert np.linalg.norm(centers - finding.center_mm, axis=1).min() < 0.5
+
+
+def test_a_mask_may_be_an_rtstruct(tmp_path):
+    """Two contoured squares on slices of a CT: each becomes a lesion where it lies."""
+    from tests.builders.rtstruct import structures
+    from tests.builders.study import grid_of, picture, two_nodules, write_ct
+
+    grid = grid_of(shape=(30, 64, 64), spacing_mm=(2.0, 0.8, 0.8))
+    write_ct(tmp_path / "ct", picture(two_nodules(grid)))
+    square = ((20.4, 20.4), (20.4, 34.4), (34.4, 34.4), (34.4, 20.4))
+    structures(tmp_path / "rt.dcm", {"GTV": [(place, *square) for place in range(10, 16)]}, grid=grid)
+    (tmp_path / "list.csv").write_text("image,mask,patient_id\nct,rt.dcm,P1\n")
+    cubes = read_list(tmp_path / "list.csv")
+    assert len(cubes.rows) == 1
+    center = [float(cubes.rows[0][f"centroid_{axis}"]) for axis in "xyz"]
+    assert np.allclose(center, grid.to_mm((12.5, 27.5, 27.5)), atol=0.3)
