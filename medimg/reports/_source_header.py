@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -26,8 +27,10 @@ CODED = {"PatientSex": ("M", "F", "O"), "PatientIdentityRemoved": ("YES", "NO")}
 NUMBERS = ("PatientSize", "PatientWeight")
 NAMES = ("PatientName", "ReferringPhysicianName")
 SHORT = {"PatientID": 64, "AccessionNumber": 16, "StudyID": 16, "StudyDescription": 64}
+OF_A_CD = ("PatientID", "StudyID", "StudyDate", "StudyTime")  # keys of a DICOMDIR, which are type 1 there (PS3.3 F.5)
 TEXT_VRS = ("LO", "LT", "PN", "SH", "ST", "UC", "UT")
-UTF8 = "ISO_IR 192"
+UTF8, DEFAULT_EXTENDED = "ISO_IR 192", "ISO 2022 IR 6"
+MULTI_BYTE = ("ISO 2022 IR 87", "ISO 2022 IR 149", "ISO 2022 IR 159")
 COPIED_GROUPS = (0x0008, 0x0010, 0x0012, 0x0020)  # identification, patient, trial, relationship
 HOW_REMOVED = ("DeidentificationMethod", "DeidentificationMethodCodeSequence")
 
@@ -42,7 +45,11 @@ def source_header(source: SourceSlice) -> tuple[Dataset, tuple[str, ...]]:
     Raises:
         ScanError: the source was moved or changed since it was read.
     """
-    header = read_header(source)
+    with quiet():
+        return _checked(read_header(source))
+
+
+def _checked(header: Dataset) -> tuple[Dataset, tuple[str, ...]]:
     faults: list[str] = []
     _text(header, faults)
     for keyword in MUST_BE_THERE:
@@ -54,6 +61,9 @@ def source_header(source: SourceSlice) -> tuple[Dataset, tuple[str, ...]]:
         header.StudyInstanceUID = uid_from(header.get("SeriesInstanceUID", ""), "study")
     for keyword in (*DATES, *TIMES, *CODED, *NUMBERS, *NAMES, *SHORT):
         _legal(header, keyword, faults)
+    for keyword in OF_A_CD:
+        if not header.get(keyword) and not any(fault.startswith(keyword) for fault in faults):
+            faults.append(f"{keyword} is empty, which is legal, but no DICOM CD can file such an object: it stays empty.")
     for keyword in NAMES:
         name = str(header.get(keyword) or "")
         if name and "^" not in name.rstrip("^"):
@@ -76,7 +86,8 @@ def source_faults(result: StudyResult) -> tuple[str, ...]:
 
 def header_digest(header: Dataset) -> bytes:
     """Return a hash of what objects copy from a header: results of a corrected header are other objects."""
-    return digest(*(f"{element.tag} {element.value}" for element in _elements(header) if element.tag.group in COPIED_GROUPS))
+    with quiet():
+        return digest(*(f"{element.tag} {element.value}" for element in _elements(header) if element.tag.group in COPIED_GROUPS))
 
 
 def read_header(source: SourceSlice, tags: list[str] | None = None) -> Dataset:
@@ -99,27 +110,47 @@ def read_header(source: SourceSlice, tags: list[str] | None = None) -> Dataset:
 
 
 def _text(header: Dataset, faults: list[str]) -> None:
-    """Give a header without a usable character set one, if it has text that needs it."""
+    """Give a header a character set that its text can be copied with."""
     from pydicom.charset import python_encoding
 
     named = header.get("SpecificCharacterSet")
-    sets = [named] if isinstance(named, str) else list(named or [])
+    sets = [named or ""] if isinstance(named, str | None) else [str(one or "") for one in named]
     unknown = [one for one in sets if one and one not in python_encoding]
-    if unknown:
-        faults.append("SpecificCharacterSet names none of DICOM's: text is read as UTF-8 if it is that, else as Latin-1.")
-    elif any(sets):
+    if len(sets) > 1 and not sets[0]:
+        sets[0] = DEFAULT_EXTENDED  # the same, said
+    if not unknown and _can_be_copied(sets):
+        header.SpecificCharacterSet = sets[0] if len(sets) == 1 else sets
         return
     changed = False
     for element in _elements(header):
         if element.VR in TEXT_VRS and element.VM == 1 and not str(element.value).isascii():
-            element.value = _decoded(str(element.value))
+            element.value = _decoded(str(element.value)) if unknown or not any(sets) else str(element.value)
             changed = True
-    if changed and not unknown:
+    if unknown:
+        faults.append("SpecificCharacterSet names none of DICOM's: text is read as UTF-8 if it is that, else as Latin-1.")
+    elif changed and not any(sets):
         faults.append("Text outside of ASCII without a SpecificCharacterSet: it is read as UTF-8 if it is that, else as Latin-1.")
     if changed:
         header.SpecificCharacterSet = UTF8
-    elif unknown:
+    elif "SpecificCharacterSet" in header:
         del header.SpecificCharacterSet
+
+
+def _can_be_copied(sets: list[str]) -> bool:
+    """Say whether highdicom takes these sets: one without code extensions, or several with, the first of single bytes."""
+    if len(sets) == 1:
+        return bool(sets[0]) and sets[0] != "ISO_IR 6" and not sets[0].startswith("ISO 2022")
+    return sets[0] not in MULTI_BYTE and all(one.startswith("ISO 2022 IR") and one != "ISO 2022 IR 58" for one in sets)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back warnings of pydicom and highdicom: they quote odd values, which can be a patient's name."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _elements(header: Dataset) -> Iterator[DataElement]:

@@ -49,6 +49,7 @@ MM, MM3, HU, ONE = (
     Code("UCUM", "[hnsf'U]", "Hounsfield unit"),
     Code("UCUM", "1", "no units"),
 )
+EVALUATIONS = Code("UMLS", "C0034375", "Qualitative Evaluations")  # TID 1500, row 12
 COMMENT = Code("DCM", "121106", "Comment")
 DIGITS = 9  # significant ones of a number: a decimal string holds 16 characters
 
@@ -114,40 +115,44 @@ def image_library(slices: Sequence[SourceSlice]) -> Any:
 
 
 def groups(result: StudyResult, parts: Sequence[str], *, labelmap: bool, has_seg: bool) -> list[Any]:
-    """Return the measurement groups of a report: those of each finding, else that nothing, or nothing sure, was found."""
+    """Return the measurement groups of a report: those of each finding, else one that says what was found to be absent."""
     found = []
     for finding in result.findings:
         found.append(_volume_group(result, finding, parts, labelmap=labelmap, has_seg=has_seg))
         found += _line_groups(result, finding, parts)
-    assert result.prediction is not None  # NEEDS has looked
-    if not found:
-        found.append(_nothing_found(result, parts))
-    elif result.prediction.not_evaluated:
-        found.append(_rest(result, parts))
-    return found
+    return found or [_nothing_found(result, parts)]
+
+
+def rest(result: StudyResult) -> Any:
+    """Return that besides the findings there may be others where the model did not look, None if it looked everywhere.
+
+    It is no measurement group: a validator that knows the report's groups by their regions takes one without for a faulty one.
+    """
+    import highdicom as hd
+
+    prediction = result.prediction
+    assert prediction is not None  # NEEDS has looked
+    if not (result.findings and prediction.not_evaluated):
+        return None
+    contains = hd.sr.RelationshipTypeValues.CONTAINS
+    container = hd.sr.ContainerContentItem(name=concept(EVALUATIONS), relationship_type=contains)
+    kind = concept(prediction.looked_for or result.findings[0].kind)
+    container.ContentSequence = hd.sr.ContentSequence(
+        [hd.sr.CodeContentItem(name=kind, value=concept(UNDETERMINED), relationship_type=contains)]
+    )
+    _comment([container], ["Besides the findings of this report.", *_unseen(result)])
+    return container
 
 
 def _nothing_found(result: StudyResult, parts: Sequence[str]) -> Any:
     """Say Absent where everything was looked at and nothing found; what was not all seen is never said to be absent."""
-    prediction = result.prediction
-    assert prediction is not None  # the caller has looked
-    sure = prediction.looked_for is not None and not prediction.not_evaluated
-    words = [] if prediction.looked_for else ["It is not known what was looked for."]
-    return _statement(result, parts, ABSENT if sure else UNDETERMINED, words)
-
-
-def _rest(result: StudyResult, parts: Sequence[str]) -> Any:
-    """Say that besides the findings there may be others where the model did not look."""
-    return _statement(result, parts, UNDETERMINED, ["Besides the findings of this report."])
-
-
-def _statement(result: StudyResult, parts: Sequence[str], value: Code, words: list[str]) -> Any:
     import highdicom as hd
 
     from medimg._tools.identity import uid_from
 
     prediction = result.prediction
     assert prediction is not None  # the caller has looked
+    value = ABSENT if prediction.looked_for is not None and not prediction.not_evaluated else UNDETERMINED
     kind = prediction.looked_for or LESION
     group = hd.sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(
@@ -158,8 +163,15 @@ def _statement(result: StudyResult, parts: Sequence[str], value: Code, words: li
         finding_sites=[hd.sr.FindingSite(concept(prediction.looked_in))] if prediction.looked_in else None,
         qualitative_evaluations=[hd.sr.QualitativeEvaluation(name=concept(kind), value=concept(value))],
     )
-    _comment(group, [*words, *(f"Not evaluated, {item.what}: {item.reason}" for item in prediction.not_evaluated)])
+    words = [] if prediction.looked_for else ["It is not known what was looked for."]
+    _comment(group, [*words, *_unseen(result)])
     return group
+
+
+def _unseen(result: StudyResult) -> list[str]:
+    """Return what was not evaluated, in sentences."""
+    assert result.prediction is not None  # the caller has looked
+    return [f"Not evaluated, {item.what}: {item.reason}" for item in result.prediction.not_evaluated]
 
 
 def _volume_group(result: StudyResult, finding: Finding, parts: Sequence[str], *, labelmap: bool, has_seg: bool) -> Any:

@@ -21,7 +21,7 @@ from medimg.reports._dicom import (
     save,
     source_date,
 )
-from medimg.reports._source_header import source_header
+from medimg.reports._source_header import quiet, source_header
 from medimg.reports.seg import tracking
 
 if TYPE_CHECKING:
@@ -106,10 +106,7 @@ def _notice(result: StudyResult) -> str:
 
 
 def _key_image(result: StudyResult, finding: Finding, number: int, parts: tuple[str, ...]) -> Dataset:
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom and highdicom warn of odd values with the value, which can be a patient's name
+    with quiet():
         return _dataset(result, finding, number, parts)
 
 

@@ -23,6 +23,7 @@ from medimg.reports._dicom import (
     plain,
     save,
 )
+from medimg.reports._source_header import quiet
 from medimg.reports._sources import refer, source_images
 
 if TYPE_CHECKING:
@@ -87,10 +88,7 @@ def tracking(result: StudyResult, finding: Finding, parts: Sequence[str]) -> tup
 
 def segmentation(result: StudyResult, *, labelmap: bool) -> Dataset:
     """Return the Segmentation of a result, as `write` writes it."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom and highdicom warn of odd values with the value, which can be a patient's name
+    with quiet():
         return _segmentation(result, labelmap=labelmap)
 
 

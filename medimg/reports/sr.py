@@ -17,8 +17,8 @@ from medimg.reports._dicom import (
     identity,
     save,
 )
-from medimg.reports._source_header import source_header
-from medimg.reports._sr_content import groups, image_library, observer
+from medimg.reports._source_header import quiet, source_header
+from medimg.reports._sr_content import groups, image_library, observer, rest
 from medimg.reports.seg import uids
 from medimg.values import Code
 from medimg.values.code import PRIVATE_SCHEME
@@ -67,10 +67,7 @@ def write(result: StudyResult, folder: Path) -> tuple[Path, ...]:
 
 def report(result: StudyResult, *, labelmap: bool) -> Dataset:
     """Return the report of a result, as `write` writes it."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom and highdicom warn of odd values with the value, which can be a patient's name
+    with quiet():
         return _report(result, labelmap=labelmap)
 
 
@@ -96,6 +93,9 @@ def _report(result: StudyResult, *, labelmap: bool) -> Dataset:
         if item.ConceptNameCodeSequence[0].CodeValue == codes.DCM.ImagingMeasurements.value
     )
     content[0].ContentSequence.insert(place, image_library(result.series.slices))
+    evaluations = rest(result)
+    if evaluations is not None:
+        content[0].ContentSequence.append(evaluations)
     scheme = CodingSchemeIdentificationItem(PRIVATE_SCHEME, name="medimg", responsible_organization=MANUFACTURER)
     dataset: Dataset = hd.sr.Comprehensive3DSR(
         evidence=[header, *_evidence(result, header, parts, labelmap=labelmap, has_seg=has_seg)],
