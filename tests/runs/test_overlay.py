@@ -237,3 +237,13 @@ def test_names_and_codes_of_slicer_are_read(tmp_path, given):
     (tmp_path / "slicer.seg.nrrd").write_bytes(head + told + b"\n\n" + voxels_of)
     findings = medimg.overlay(tmp_path / "slicer.seg.nrrd", folder).findings
     assert [(finding.name, finding.kind.meaning) for finding in findings] == [("", "Image Region"), ("tumour", "Mass")]
+
+
+def test_an_unknown_body_part_is_no_error(tmp_path):
+    """A source that does not name the body part, and a mask that names no site: the key image is legal DICOM all the same."""
+    result = study_result(tmp_path / "source", heat=False, leave_out=("BodyPartExamined",))
+    run = medimg.overlay(nifti(result.prediction.mask, tmp_path / "mask.nii"), tmp_path / "source", output=tmp_path / "out")
+    said = {path.name: dciodvfy(path) for path in run.studies[0].files if path.suffix == ".dcm"}
+    if None in said.values():
+        pytest.skip("dciodvfy (dicom3tools) is not installed")
+    assert {name: lines for name, lines in said.items() if lines} == {}
