@@ -10,11 +10,11 @@ import numpy as np
 
 from medimg.errors import GeometryError, OptionError, ScanError
 from medimg.readers import _dicom_tags as tag
-from medimg.readers._contours import TooManyCrossingsError, filled
+from medimg.readers._contours import TooManyCrossingsError, cross, filled
 from medimg.readers._dicom_header import NotDicomError
 from medimg.readers._dicom_object import damaged, read_object, told, words_of
 from medimg.readers._labels import painted, repeated
-from medimg.readers._misfit import GIVE_ITS_OWN, drawn_elsewhere, require_same_patient
+from medimg.readers._misfit import GIVE_ITS_OWN, drawn_elsewhere, require_same_patient, span_mm
 from medimg.readers._scan_slices import TOLERANCE_MM, TOLERANCE_SHARE, ScanSlices, slices_of
 from medimg.values import Mask, Segment
 from medimg.values.mask import labels_in
@@ -228,7 +228,8 @@ def _mask(rois: list[Roi], slices: ScanSlices, *, overlap: str, cut: bool) -> Ma
     laid: dict[tuple[int, int], list[NDArray[np.float64]]] = {}  # of a label on a slice: outlines in its pixels
     remarks: list[str] = []
     rows, columns = slices.grid.shape[1:]
-    edges = 0
+    edges = twice = 0
+    seen: set[tuple[int, int, bytes]] = set()
     for roi in rois:
         spots, notes = _spots(roi, slices, cut=cut)
         remarks += notes
@@ -239,13 +240,22 @@ def _mask(rois: list[Roi], slices: ScanSlices, *, overlap: str, cut: bool) -> Ma
             outline = np.stack([apart @ slices.down / slices.row_mm, apart @ slices.right / slices.column_mm], axis=1)
             if (outline < -0.5).any() or (outline > (rows - 0.5, columns - 0.5)).any():
                 edges += 1
-            laid.setdefault((roi.label, spot), []).append(np.round(outline, EXACT_DIGITS))
+            outlines = laid.setdefault((roi.label, spot), [])
+            outline = np.round(outline, EXACT_DIGITS)
+            if (key := (roi.label, spot, outline.tobytes())) in seen:  # even-odd would let the two undo each other
+                twice += 1
+                continue
+            seen.add(key)
+            outlines.append(outline)
     if edges and not cut:
         raise GeometryError(
             f"{edges} contours reach beyond the edges of the scan's slices. {GIVE_ITS_OWN}, or cut them there with cut=True."
         )
     if edges:
         remarks.append(f"{edges} contours reached beyond the edges of the scan's slices and were cut there.")
+    if twice:
+        remarks.append(f"{twice} contours are there twice, point by point; one of each was taken.")
+    remarks += _crossings(rois, laid, (rows, columns))
 
     def planes() -> Iterator[tuple[int, int, int, int, NDArray[np.bool_]]]:
         for (label, spot), outlines in laid.items():
@@ -275,6 +285,19 @@ def _mask(rois: list[Roi], slices: ScanSlices, *, overlap: str, cut: bool) -> Ma
         segments={roi.label: roi.segment for roi in rois},
         remarks=(*remarks, *notes_on_overlap),
     )
+
+
+def _crossings(rois: list[Roi], laid: dict[tuple[int, int], list[NDArray[np.float64]]], shape: tuple[int, int]) -> list[str]:
+    """Say where contours of one region overlap without one lying in the other."""
+    found: dict[int, int] = {}
+    for (label, _), outlines in laid.items():
+        if len(outlines) > 1 and cross(outlines, shape):
+            found[label] = found.get(label, 0) + 1
+    return [
+        f"Contours of {roi.shown} cross each other on {found[roi.label]} slices; what two of them hold was left out (even-odd)."
+        for roi in rois
+        if roi.label in found
+    ]
 
 
 def _spots(roi: Roi, slices: ScanSlices, *, cut: bool) -> tuple[list[int | None], list[str]]:
@@ -333,8 +356,7 @@ def _spots(roi: Roi, slices: ScanSlices, *, cut: bool) -> tuple[list[int | None]
 
 def _off(roi: Roi, off: list[tuple[NDArray[np.float64], float]], slices: ScanSlices, *, is_beyond: bool) -> GeometryError:
     """Make the error for contours that lie on no slice."""
-    least, most = min(away for _, away in off), max(away for _, away in off)
-    far = f"{most:.3g} mm" if most - least < 0.1 else f"{least:.3g} to {most:.3g} mm"
+    far = span_mm([away for _, away in off])
     some = f"{len(off)} of {len(roi.contours)} contours of {roi.shown} lie"
     limit = min(TOLERANCE_MM, TOLERANCE_SHARE * slices.plane_mm)
     mirrored = [(points * (1, 1, -1)) @ slices.normal for points, _ in off]

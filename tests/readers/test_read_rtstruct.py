@@ -197,3 +197,23 @@ def test_no_sentence_tells_who_it_is(tmp_path, result):
     mask = medimg.read_rtstruct(path, scan=result.series, overlap="smallest")
     assert mask.names[1] == "Mustermann lung"
     assert not any("Mustermann" in remark for remark in mask.remarks)
+
+
+def test_a_contour_that_is_there_twice_does_not_undo_itself(tmp_path, result):
+    path = structures(tmp_path / "rt.dcm", {"GTV": [(4, *SQUARE), (4, *SQUARE)]}, grid=result.series.grid)
+    mask = medimg.read_rtstruct(path, scan=result.series)
+    assert np.count_nonzero(mask.array) == 48
+    assert "there twice" in mask.remarks[0]
+
+
+def test_contours_that_cross_each_other_are_said(tmp_path, result):
+    """Even-odd is what most readers take, and it may not be what was meant."""
+    beside = tuple((row, column + 4) for row, column in SQUARE)
+    inner = ((12.4, 14.4), (12.4, 17.4), (14.4, 17.4), (14.4, 14.4))
+    far = tuple((row + 15, column + 15) for row, column in SQUARE)
+    path = structures(tmp_path / "rt.dcm", {"GTV": [(4, *SQUARE), (4, *beside)]}, grid=result.series.grid)
+    mask = medimg.read_rtstruct(path, scan=result.series)
+    assert "cross each other on 1 slices" in mask.remarks[0]
+    assert np.count_nonzero(mask.array) == 48
+    path = structures(tmp_path / "rt.dcm", {"GTV": [(4, *SQUARE), (4, *inner), (4, *far)]}, grid=result.series.grid)
+    assert medimg.read_rtstruct(path, scan=result.series).remarks == ()
