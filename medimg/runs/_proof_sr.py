@@ -46,7 +46,7 @@ def prove_sr(result: StudyResult, path: Path, segmentation: Path | None) -> Proo
         good &= not finding.tracking_uid or finding.tracking_uid == _child(group, TRACKING).UID
         count += len(said)
         referred = [item for item in _children(group) if _name(item) == SEGMENT]
-        good &= bool(referred) or seg is None
+        good &= bool(referred) == (seg is not None and _is_measured(result, finding))
         for item in referred:
             reference = item.ReferencedSOPSequence[0]
             good &= seg is not None and reference.ReferencedSOPInstanceUID == seg.SOPInstanceUID
@@ -99,10 +99,18 @@ def _said(group: Dataset) -> Iterator[tuple[Key, float]]:
 def _distances(result: StudyResult, finding: Finding, pair: tuple[Dataset, Dataset]) -> Iterator[float]:
     """Give how far the ends of the long and the short axis lie from where they were measured, in the patient."""
     assert result.prediction is not None  # whoever writes has looked
+    grid = result.prediction.mask.grid
     size = diameters(result.prediction.mask, label=finding.id)
+    origin = result.series.slice_of[size.slice_index]
+    # readers even out slices that are a little uneven: a line lies where its slice was measured, as the outline does
+    moved = (
+        np.array(result.series.slices[origin].position_mm) - grid.to_mm((size.slice_index, 0, 0))
+        if origin is not None
+        else np.zeros(3)
+    )
     for group, ends in zip(pair, (size.long_ends_mm, size.short_ends_mm), strict=True):
         item = next(item for item in _children(group) if item.ValueType in ("SCOORD", "SCOORD3D"))
-        yield float(np.linalg.norm(_in_patient(result, item) - np.array(ends), axis=1).max())
+        yield float(np.linalg.norm(_in_patient(result, item) - (np.array(ends) + moved), axis=1).max())
 
 
 def _in_patient(result: StudyResult, item: Dataset) -> NDArray[np.float64]:
@@ -120,6 +128,15 @@ def _in_patient(result: StudyResult, item: Dataset) -> NDArray[np.float64]:
     steps = result.series.grid.affine[:3, 2:0:-1]  # type: ignore[union-attr]
     points: NDArray[np.float64] = np.array(source.position_mm) + (data.reshape(-1, 2) - 0.5) @ steps.T
     return points
+
+
+def _is_measured(result: StudyResult, finding: Finding) -> bool:
+    """Say whether any measured slice carries the outline of a finding."""
+    assert result.prediction is not None  # whoever writes has looked
+    mask, origins = result.prediction.mask, result.series.slice_of
+    box = mask.box(finding.id)
+    places = range(box[0].start, box[0].stop) if box else range(0)
+    return any(origins[index] is not None and bool((mask.array[index] == finding.id).any()) for index in places)
 
 
 def _absence_is_sure(result: StudyResult, dataset: Dataset) -> bool:
