@@ -299,3 +299,12 @@ def test_a_folder_may_hold_the_mask_and_a_study_the_scan(tmp_path, given):
     (tmp_path / "export" / "again.dcm").write_bytes((tmp_path / "export" / "seg.dcm").read_bytes())
     with pytest.raises(ScanError, match="holds 2 segmentations"):
         medimg.overlay(tmp_path / "export", folder)
+
+
+def test_a_labelmap_on_request_is_read_back_too(tmp_path, given):
+    result, folder = given
+    mask = nifti(result.prediction.mask, tmp_path / "mask.nii")
+    (study,) = medimg.overlay(mask, folder, output=tmp_path / "out", labelmap=True).studies
+    for name in ("seg.dcm", "seg_binary.dcm"):
+        read = medimg.read_seg(study.folder / name, scan=folder)
+        assert np.array_equal(read.array, result.prediction.mask.array)
