@@ -9,12 +9,13 @@ import numpy as np
 from medimg.measures import diameters
 from medimg.reports._dicom import MANUFACTURER, category, concept, device_uid, plain
 from medimg.reports.seg import CATEGORY, segment_numbers, tracking, uids
-from medimg.values import Code
+from medimg.values import Code, Mask
 from medimg.values.code import PRIVATE_SCHEME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from medimg.measures import Diameters
     from medimg.values import Finding, SourceSlice, StudyResult
 
     Point = tuple[float, float, float]
@@ -203,6 +204,8 @@ def _segmented_images(result: StudyResult, slices: Sequence[SourceSlice]) -> lis
 def _line_groups(result: StudyResult, finding: Finding, parts: Sequence[str]) -> list[Any]:
     """Return long and short axis as lines on the slice they were measured in (TID 1410), which viewers draw.
 
+    Where that slice was filled in because nobody measured it, the lines are those of the slice that was, with its own lengths;
+    a finding that no measured slice carries has none.
     The long axis carries the tracking UID of its lesion, so that viewers which join groups by it show the lesion's numbers at the
     line; the short axis has one of its own, for they draw one line a tracking UID.
     """
@@ -210,38 +213,46 @@ def _line_groups(result: StudyResult, finding: Finding, parts: Sequence[str]) ->
 
     from medimg._tools.identity import uid_from
 
+    size = shown_diameters(result, finding)
+    if size is None:
+        return []
     shared = _of_finding(result, finding, parts)
     name, uid = tracking(result, finding, parts)
+    short = hd.sr.TrackingIdentifier(uid=uid_from(uid, "short axis"), identifier=f"{name}, short axis"[:64])
     lines = []
-    for code, value, tracked in (
-        (LONG_AXIS, finding.measures.longest_diameter_mm, hd.sr.TrackingIdentifier(uid=uid, identifier=name)),
-        (
-            SHORT_AXIS,
-            finding.measures.short_diameter_mm,
-            hd.sr.TrackingIdentifier(uid=uid_from(uid, "short axis"), identifier=f"{name}, short axis"[:64]),
-        ),
+    for code, value, ends, tracked in (
+        (LONG_AXIS, size.long_mm, size.long_ends_mm, hd.sr.TrackingIdentifier(uid=uid, identifier=name)),
+        (SHORT_AXIS, size.short_mm, size.short_ends_mm, short),
     ):
-        region = _line(result, finding, short=code is SHORT_AXIS)
+        region = _line(result, size.slice_index, ends)
         shared |= {"tracking_identifier": tracked, "measurements": [_measurement(result, code, value, MM, None, None)]}
         lines.append(hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations(referenced_region=region, **shared))
     return lines
 
 
-def _line(result: StudyResult, finding: Finding, *, short: bool) -> Any:
-    """Return a diameter as a line: in the pixels of its source slice, or, where that was not measured, in the patient."""
+def shown_diameters(result: StudyResult, finding: Finding) -> Diameters | None:
+    """Return the diameters of a finding that can be drawn on an image, None if no measured slice carries it."""
+    assert result.prediction is not None  # the caller has looked
+    mask, origins = result.prediction.mask, result.series.slice_of
+    size = diameters(mask, label=finding.id)
+    if origins[size.slice_index] is not None:
+        return size
+    gaps = [index for index, origin in enumerate(origins) if origin is None]
+    array = (mask.array == finding.id).astype(np.uint8)
+    array[gaps] = 0
+    return diameters(Mask(array=array, grid=mask.grid), label=1) if array.any() else None
+
+
+def _line(result: StudyResult, slice_index: int, ends: tuple[Point, Point]) -> Any:
+    """Return a diameter as a line in the pixels of its source slice."""
     import highdicom as hd
 
-    assert result.prediction is not None  # the caller has looked
-    mask, series = result.prediction.mask, result.series
-    size = diameters(mask, label=finding.id)
-    ends = np.array(size.short_ends_mm if short else size.long_ends_mm)
-    origin = series.slice_of[size.slice_index]
-    if origin is None:
-        assert mask.grid.frame_of_reference is not None  # why_no_sr has looked
-        return hd.sr.ImageRegion3D(hd.sr.GraphicTypeValues3D.POLYLINE, ends, frame_of_reference_uid=mask.grid.frame_of_reference)
-    source = series.slices[origin]
+    origin = result.series.slice_of[slice_index]
+    assert origin is not None  # shown_diameters has looked
+    source = result.series.slices[origin]
     image = hd.sr.SourceImageForRegion(source.class_uid, source.instance_uid, _frames(result, source))
-    return hd.sr.ImageRegion(hd.sr.GraphicTypeValues.POLYLINE, on_image(result, size.slice_index, ends), source_image=image)
+    points = on_image(result, slice_index, np.array(ends))
+    return hd.sr.ImageRegion(hd.sr.GraphicTypeValues.POLYLINE, points, source_image=image)
 
 
 def on_image(result: StudyResult, slice_index: int, points_mm: np.ndarray) -> np.ndarray:
