@@ -54,6 +54,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--modality", metavar="NAME", help="what the scan is, where its file does not say (CT, MR ...)")
     parser.add_argument("--identify", action="store_true", help="put the patient's name and ID on the report")
     parser.add_argument(
+        "--labelmap",
+        action="store_true",
+        help="write outlines as a LABELMAP segmentation, and as BINARY beside it for older PACS",
+    )
+    parser.add_argument(
         "--json", action="store_true", default=False, help="print the result as JSON, as docs/findings.md describes"
     )
     parser.add_argument("--quiet", action="store_true", default=False, help="show no progress and no summary")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+CROSSED_LIMIT = 40  # outlines of a slice that are looked at for crossing each other
+POINTS_LIMIT = 10_000  # of their points; drawings have some hundreds
 AT_ONCE = 1 << 22  # crossings held in memory
 CROSSINGS_LIMIT = 1 << 27  # of one slice; a contour of a million points that runs up and down a slice has no more
 
@@ -53,3 +56,23 @@ def filled(outlines: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> N
         begin = end
     inside: NDArray[np.bool_] = np.cumsum(toggles.reshape(rows, columns + 1), axis=1)[:, :columns] % 2 == 1
     return inside
+
+
+def cross(outlines: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> bool:
+    """Whether two outlines of one slice overlap and neither lies within the other, so that even-odd may not be what was meant."""
+    if sum(map(len, outlines)) > POINTS_LIMIT:
+        return False
+    boxes = []
+    for outline in outlines[:CROSSED_LIMIT]:
+        low, high = np.floor(outline.min(axis=0)), np.ceil(outline.max(axis=0)) + 1
+        boxes.append((np.maximum(low, 0).astype(int), np.minimum(high, shape).astype(int)))
+    for (one, (low, high)), (other, (other_low, other_high)) in combinations(zip(outlines, boxes, strict=False), 2):
+        if (np.maximum(low, other_low) >= np.minimum(high, other_high)).any():
+            continue
+        start, stop = np.minimum(low, other_low), np.maximum(high, other_high)
+        size = (int(stop[0] - start[0]), int(stop[1] - start[1]))
+        first, second = filled([one - start], size), filled([other - start], size)
+        shared = int(np.count_nonzero(first & second))
+        if shared not in (0, int(np.count_nonzero(first)), int(np.count_nonzero(second))):
+            return True
+    return False

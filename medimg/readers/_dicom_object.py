@@ -163,8 +163,18 @@ def patient_words(path: str | Path) -> tuple[str, ...]:
         _, content = read_object(path, what="a DICOM scan")
     except ScanError:
         return ()
+    return words_of(content)
+
+
+def words_of(content: Item) -> tuple[str, ...]:
+    """Return the patient's ID and the parts of the name in a data set, in small letters."""
     words = [content.text(PATIENT_ID), *re.split(r"[\\^= ,]+", content.text(PATIENT_NAME))]
     return tuple(word.lower() for word in words if len(word) >= LEAST_LETTERS)
+
+
+def told(name: str, words: tuple[str, ...]) -> str:
+    """Return a name as a sentence may have it: "" if it holds one of the patient's `words`."""
+    return "" if any(word in name.lower() for word in words) else name
 
 
 def _before_pixels(path: Path, header: Header) -> tuple[bytes, int]:

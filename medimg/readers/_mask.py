@@ -21,6 +21,7 @@ from medimg.readers._scan_slices import TOLERANCE_MM, TOLERANCE_SHARE, chosen, s
 from medimg.readers._seg import names_of_seg, read_seg, require_choices
 from medimg.readers._walk import find_files, read_head
 from medimg.values import Code, Grid, Mask, Segment, Series, Volume
+from medimg.values.mask import labels_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +73,7 @@ def read_mask(
     if kind == RTSTRUCT:
         if scan is None:
             raise OptionError("scan", None, "the scan that the contours were drawn on: an RTSTRUCT has no grid of its own")
-        return read_rtstruct(path, scan=scan, rois=segments, overlap=overlap, cut=cut)
+        return read_rtstruct(path, scan=scan, segments=segments, overlap=overlap, cut=cut)
     mask = _only(_labels(path), segments)
     if scan is None:
         return mask
@@ -122,9 +123,10 @@ def _labels(path: Path) -> Mask:
     if low < 0 or high > LABEL_LIMIT:
         raise ScanError(f"{path.name} holds values of {low:.6g} to {high:.6g}, and labels are 0 to {LABEL_LIMIT}. Give a mask.")
     segments, codes = _slicer_names(path)
-    there = set(np.unique(array).astype(int).tolist())
+    array = array.astype(np.uint16 if high > 255 else np.uint8)
+    there = labels_in(array)
     return Mask(
-        array=array.astype(np.uint16 if high > 255 else np.uint8),
+        array=array,
         grid=volume.grid,
         labels={label: code for label, code in codes.items() if label in there},
         segments={label: segment for label, segment in segments.items() if label in there},
@@ -171,8 +173,7 @@ def _terminology(entry: str) -> tuple[Code | None, Code | None]:
 def _only(mask: Mask, wanted: Sequence[int | str] | None) -> Mask:
     if wanted is None:
         return mask
-    there = [label for label in np.unique(mask.array).tolist() if label]
-    names = {str(label): label for label in there}
+    names = {str(label): label for label in mask.present}
     names |= {segment.name: label for label, segment in mask.segments.items() if segment.name}
     if isinstance(wanted, str | int):
         wanted = [wanted]

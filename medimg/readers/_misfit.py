@@ -11,7 +11,7 @@ from medimg.errors import GeometryError, ScanError
 from medimg.readers._scan_slices import Fit, Miss
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -53,6 +53,14 @@ def require_same_patient(slices: ScanSlices, *, patient: bytes, frame_of_referen
         )
 
 
+def drawn_elsewhere(slices: ScanSlices, series_uids: Collection[str]) -> tuple[str, ...]:
+    """Return what is to be said where something was drawn on another series than the scan."""
+    own = slices.series.series_uid if slices.series else ""
+    if not own or not series_uids or own in series_uids:
+        return ()
+    return ("It was drawn on another series than this scan; it lies where its own millimetres say.",)
+
+
 def misfit(planes: Sequence[Plane], misses: Sequence[Miss], total: int, slices: ScanSlices, drawn: Drawn) -> GeometryError:
     """Make the error for planes that lie on no slice of the scan; `total` is how many there are with those that do."""
     whys = {miss.why for miss in misses}
@@ -68,14 +76,13 @@ def misfit(planes: Sequence[Plane], misses: Sequence[Miss], total: int, slices: 
             f"{_count(len(misses), total, drawn)} drawn on pixels of {wide[0]:.4g} x {wide[1]:.4g} mm, and the scan's are of "
             f"{own[0]:.4g} x {own[1]:.4g} mm. Read it without scan=, and resample it: medimg.resample(mask, like=volume.grid)."
         )
-    off = np.array([miss.off_mm for miss in misses])
-    off = off[np.isfinite(off)]
-    far = f"{off.min():.3g} mm" if np.ptp(off) < 0.1 else f"{off.min():.3g} to {off.max():.3g} mm"
+    off = [miss.off_mm for miss in misses if np.isfinite(miss.off_mm)]
+    far = span_mm(off)
     nearest = "the nearest slice" if "slice" in whys else "the scan's pixels"
     words = f"{_count(len(misses), total, drawn)} not on the scan: {far} off {nearest}"
     guess = _guess(planes, slices)
     remedy = drawn.remedy or f"{GIVE_ITS_OWN}"
-    if not slices.is_exact and "slice" in whys and off.max() <= slices.plane_mm:
+    if not slices.is_exact and "slice" in whys and max(off) <= slices.plane_mm:
         remedy = "Give the scan as a path or a Series, which know where each slice was measured; a Volume has them evened out"
     return GeometryError(f"{words}{guess}. {remedy}.")
 
@@ -98,7 +105,7 @@ def _guess(planes: Sequence[Plane], slices: ScanSlices) -> str:
 def contradiction(numbers: Sequence[int], off_mm: Sequence[float], total: int, guess: str, drawn: Drawn) -> GeometryError:
     """Make the error for planes that name one slice as their source and say that they lie on another."""
     return GeometryError(
-        f"{_count(len(numbers), total, drawn)} up to {max(off_mm):.3g} mm from the slice that it names as its source{guess}, "
+        f"{_count(len(numbers), total, drawn)} up to {span_mm([max(off_mm)])} from the slice that it names as its source{guess}, "
         f"so where it lies is not known. {drawn.remedy or GIVE_ITS_OWN}."
     )
 
@@ -112,6 +119,13 @@ def guess_for(planes: Sequence[Plane], sources: Sequence[NDArray[np.float64]]) -
         ):
             return f" ({words} it would lie there: whatever wrote it lost it)"
     return ""
+
+
+def span_mm(off_mm: Sequence[float]) -> str:
+    """Say distances: one number where they are one, else the least and the largest."""
+    least, most = min(off_mm), max(off_mm)
+    digits = [f"{value:.3g}" if value < 1000 else f"{value:.0f}" for value in (least, most)]
+    return f"{digits[0] if most - least < 0.1 else ' to '.join(digits)} mm"
 
 
 def _count(some: int, total: int, drawn: Drawn) -> str:

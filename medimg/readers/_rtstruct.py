@@ -10,13 +10,14 @@ import numpy as np
 
 from medimg.errors import GeometryError, OptionError, ScanError
 from medimg.readers import _dicom_tags as tag
-from medimg.readers._contours import TooManyCrossingsError, filled
+from medimg.readers._contours import TooManyCrossingsError, cross, filled
 from medimg.readers._dicom_header import NotDicomError
-from medimg.readers._dicom_object import damaged, read_object
+from medimg.readers._dicom_object import damaged, read_object, told, words_of
 from medimg.readers._labels import painted, repeated
-from medimg.readers._misfit import GIVE_ITS_OWN, require_same_patient
+from medimg.readers._misfit import GIVE_ITS_OWN, drawn_elsewhere, require_same_patient, span_mm
 from medimg.readers._scan_slices import TOLERANCE_MM, TOLERANCE_SHARE, ScanSlices, slices_of
 from medimg.values import Mask, Segment
+from medimg.values.mask import labels_in
 from medimg.values.segment import HOW_MADE
 
 if TYPE_CHECKING:
@@ -46,10 +47,14 @@ AN_RTSTRUCT = "a DICOM RTSTRUCT"
 
 @dataclass(frozen=True, kw_only=True)
 class Roi:
-    """One region of interest: its label in the mask, and its contours as LPS points with the instance each was drawn on."""
+    """One region of interest: its label in the mask, and its contours as LPS points with the instance each was drawn on.
+
+    `told` is its name as a sentence may have it: "" if it holds the patient's name or ID.
+    """
 
     label: int
     name: str
+    told: str
     frame: str
     segment: Segment
     code: Code | None
@@ -60,14 +65,14 @@ class Roi:
     @property
     def shown(self) -> str:
         """The region as a sentence names it."""
-        return f"ROI {self.label} ({self.name})" if self.name else f"ROI {self.label}"
+        return f"ROI {self.label} ({self.told})" if self.told else f"ROI {self.label}"
 
 
 def read_rtstruct(
     path: str | Path,
     *,
     scan: Volume | Series | str | Path,
-    rois: Sequence[int | str] | None = None,
+    segments: Sequence[int | str] | None = None,
     overlap: str = "refuse",
     cut: bool = False,
 ) -> Mask:
@@ -82,7 +87,7 @@ def read_rtstruct(
         path: the file.
         scan: what it was drawn on: a path (a folder may hold a whole study: the series that it names is taken), a Series or a
             Volume.
-        rois: read only these, by label or by name.
+        segments: read only these ROIs, by label or by name.
         overlap: what becomes of voxels that several ROIs claim: "refuse", or "smallest": they are the smallest ROI's, so that a
             tumour in a lung stays whole.
         cut: leave out contours beyond the ends or edges of the scan, with a remark, instead of refusing them.
@@ -97,7 +102,7 @@ def read_rtstruct(
     if content.uid(tag.SOP_CLASS) != CLASS and content.uid(tag.MODALITY) != "RTSTRUCT":
         raise ScanError(f"{path.name} is DICOM, and no RTSTRUCT. Give the path of {AN_RTSTRUCT}.")
     try:
-        wanted = _wanted(_rois(path, content), rois)
+        wanted = _wanted(_rois(path, content), segments)
         frames, series, instances = _references(content)
     except NotDicomError as error:
         raise damaged(path, str(error)) from error
@@ -105,10 +110,11 @@ def read_rtstruct(
     frame = frames.pop() if len(frames) == 1 else ""
     slices = slices_of(scan, series_uids=series, instance_uids=instances, frame_of_reference=frame)
     if frames:
-        raise GeometryError(f"The ROIs lie in {len(frames) + 1} frames of reference. Name those of one with rois=[...].")
+        raise GeometryError(f"The ROIs lie in {len(frames) + 1} frames of reference. Name those of one with segments=[...].")
     patient = content.tags.get(tag.PATIENT_ID, b"").strip(b"\0 ")
     require_same_patient(slices, patient=patient, frame_of_reference=frame, name=path.name)
-    return _mask(wanted, slices, overlap=overlap, cut=cut)
+    mask = _mask(wanted, slices, overlap=overlap, cut=cut)
+    return replace(mask, remarks=drawn_elsewhere(slices, series) + mask.remarks)
 
 
 def names_of_rtstruct(path: str | Path) -> Names:
@@ -129,7 +135,7 @@ def _rois(path: Path, content: Item) -> list[Roi]:
         if item.uid(OF_ROI) in drawn:
             raise damaged(path, f"it has two lists of contours for ROI number {item.number(OF_ROI) or 0:.0f}")
         drawn[item.uid(OF_ROI)] = item
-    found, numbers = [], set()
+    found, numbers, words = [], set(), words_of(content)
     for label, item in enumerate(content.items(ROIS, most=ROIS_LIMIT), 1):
         number, how = item.uid(ROI_NUMBER), item.uid(ROI_ALGORITHM)
         if number in numbers or not number:
@@ -144,6 +150,7 @@ def _rois(path: Path, content: Item) -> list[Roi]:
             Roi(
                 label=label,
                 name=name,
+                told=told(name, words),
                 frame=item.uid(ROI_FRAME),
                 segment=segment,
                 code=code,
@@ -203,23 +210,26 @@ def _references(content: Item) -> tuple[set[str], set[str], set[str]]:
     return frames - {""}, series, instances
 
 
-def _wanted(found: list[Roi], rois: Sequence[int | str] | None) -> list[Roi]:
-    if rois is None:
+def _wanted(found: list[Roi], segments: Sequence[int | str] | None) -> list[Roi]:
+    if segments is None:
         return found
     names = {str(roi.label): roi for roi in found} | {roi.name: roi for roi in reversed(found) if roi.name}
-    if isinstance(rois, str | int):
-        rois = [rois]
-    for one in rois:
+    if isinstance(segments, str | int):
+        segments = [segments]
+    for one in segments:
         if str(one) not in names:
-            raise OptionError.unknown("rois", str(one), names)
-    return sorted({names[str(one)].label: names[str(one)] for one in rois}.values(), key=lambda roi: roi.label)
+            raise OptionError.unknown(
+                "segments", str(one), [name for name, roi in names.items() if name in ("", roi.told, str(roi.label))]
+            )
+    return sorted({names[str(one)].label: names[str(one)] for one in segments}.values(), key=lambda roi: roi.label)
 
 
 def _mask(rois: list[Roi], slices: ScanSlices, *, overlap: str, cut: bool) -> Mask:
     laid: dict[tuple[int, int], list[NDArray[np.float64]]] = {}  # of a label on a slice: outlines in its pixels
     remarks: list[str] = []
     rows, columns = slices.grid.shape[1:]
-    edges = 0
+    edges = twice = 0
+    seen: set[tuple[int, int, bytes]] = set()
     for roi in rois:
         spots, notes = _spots(roi, slices, cut=cut)
         remarks += notes
@@ -230,13 +240,22 @@ def _mask(rois: list[Roi], slices: ScanSlices, *, overlap: str, cut: bool) -> Ma
             outline = np.stack([apart @ slices.down / slices.row_mm, apart @ slices.right / slices.column_mm], axis=1)
             if (outline < -0.5).any() or (outline > (rows - 0.5, columns - 0.5)).any():
                 edges += 1
-            laid.setdefault((roi.label, spot), []).append(np.round(outline, EXACT_DIGITS))
+            outlines = laid.setdefault((roi.label, spot), [])
+            outline = np.round(outline, EXACT_DIGITS)
+            if (key := (roi.label, spot, outline.tobytes())) in seen:  # even-odd would let the two undo each other
+                twice += 1
+                continue
+            seen.add(key)
+            outlines.append(outline)
     if edges and not cut:
         raise GeometryError(
             f"{edges} contours reach beyond the edges of the scan's slices. {GIVE_ITS_OWN}, or cut them there with cut=True."
         )
     if edges:
         remarks.append(f"{edges} contours reached beyond the edges of the scan's slices and were cut there.")
+    if twice:
+        remarks.append(f"{twice} contours are there twice, point by point; one of each was taken.")
+    remarks += _crossings(rois, laid, (rows, columns))
 
     def planes() -> Iterator[tuple[int, int, int, int, NDArray[np.bool_]]]:
         for (label, spot), outlines in laid.items():
@@ -244,7 +263,7 @@ def _mask(rois: list[Roi], slices: ScanSlices, *, overlap: str, cut: bool) -> Ma
                 yield label, int(slices.places[spot]), 0, 0, filled(outlines, (rows, columns))
             except TooManyCrossingsError:
                 raise GeometryError(
-                    f"The contours of ROI {label} cross a slice more often than a drawing does. Leave it out with rois=[...]."
+                    f"The contours of ROI {label} cross a slice more often than a drawing does. Leave it out with segments=[...]."
                 ) from None
 
     array, _, notes_on_overlap = painted(
@@ -252,11 +271,11 @@ def _mask(rois: list[Roi], slices: ScanSlices, *, overlap: str, cut: bool) -> Ma
         slices.grid.shape,
         most=max(roi.label for roi in rois),
         overlap=overlap,
-        names={roi.label: roi.name for roi in rois},
-        remedy="one at a time with rois=[...]",
+        names={roi.label: roi.told for roi in rois},
+        remedy="one at a time with segments=[...]",
     )
     array = repeated(array, slices, {spot for _, spot in laid})
-    there = set(np.unique(array).tolist())
+    there = set(labels_in(array))
     remarks += [f"No voxel is in {roi.shown}." for roi in rois if roi.label not in there]
     frame = slices.grid.frame_of_reference or next((roi.frame for roi in rois if roi.frame), None)
     return Mask(
@@ -266,6 +285,19 @@ def _mask(rois: list[Roi], slices: ScanSlices, *, overlap: str, cut: bool) -> Ma
         segments={roi.label: roi.segment for roi in rois},
         remarks=(*remarks, *notes_on_overlap),
     )
+
+
+def _crossings(rois: list[Roi], laid: dict[tuple[int, int], list[NDArray[np.float64]]], shape: tuple[int, int]) -> list[str]:
+    """Say where contours of one region overlap without one lying in the other."""
+    found: dict[int, int] = {}
+    for (label, _), outlines in laid.items():
+        if len(outlines) > 1 and cross(outlines, shape):
+            found[label] = found.get(label, 0) + 1
+    return [
+        f"Contours of {roi.shown} cross each other on {found[roi.label]} slices; what two of them hold was left out (even-odd)."
+        for roi in rois
+        if roi.label in found
+    ]
 
 
 def _spots(roi: Roi, slices: ScanSlices, *, cut: bool) -> tuple[list[int | None], list[str]]:
@@ -324,8 +356,7 @@ def _spots(roi: Roi, slices: ScanSlices, *, cut: bool) -> tuple[list[int | None]
 
 def _off(roi: Roi, off: list[tuple[NDArray[np.float64], float]], slices: ScanSlices, *, is_beyond: bool) -> GeometryError:
     """Make the error for contours that lie on no slice."""
-    least, most = min(away for _, away in off), max(away for _, away in off)
-    far = f"{most:.3g} mm" if most - least < 0.1 else f"{least:.3g} to {most:.3g} mm"
+    far = span_mm([away for _, away in off])
     some = f"{len(off)} of {len(roi.contours)} contours of {roi.shown} lie"
     limit = min(TOLERANCE_MM, TOLERANCE_SHARE * slices.plane_mm)
     mirrored = [(points * (1, 1, -1)) @ slices.normal for points, _ in off]

@@ -11,10 +11,11 @@ import numpy as np
 from medimg.errors import GeometryError, OptionError
 from medimg.readers._dicom_object import damaged
 from medimg.readers._labels import OVERLAPS, VOXELS_LIMIT, painted, repeated
-from medimg.readers._misfit import Drawn, contradiction, guess_for, misfit, require_same_patient
+from medimg.readers._misfit import Drawn, contradiction, drawn_elsewhere, guess_for, misfit, require_same_patient
 from medimg.readers._scan_slices import TOLERANCE_MM, TOLERANCE_SHARE, Fit, ScanSlices, slices_of, slices_of_grid
 from medimg.readers._seg_file import SegFile, SegFrame, seg_file
 from medimg.values import Grid, Mask
+from medimg.values.mask import labels_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -115,7 +116,8 @@ def _wanted(found: SegFile, segments: Sequence[int | str] | None) -> set[int]:
         segments = [segments]
     for one in segments:
         if str(one) not in names:
-            raise OptionError.unknown("segments", str(one), names)
+            known_names = {str(number) for number in known} | {found.told[number] for number in known if found.told[number]}
+            raise OptionError.unknown("segments", str(one), known_names)
     return {names[str(one)] for one in segments}
 
 
@@ -123,13 +125,14 @@ def _mask(
     found: SegFile, slices: ScanSlices, wanted: set[int], *, threshold: float, overlap: str, place_by: str, cut: bool
 ) -> Mask:
     fits, remarks = _fitted(found, slices, wanted, threshold=threshold, place_by=place_by, cut=cut)
+    remarks = drawn_elsewhere(slices, found.series_uids) + remarks
 
     def planes() -> Iterator[tuple[int, int, int, int, NDArray[np.bool_]]]:
         for frame, fit in fits:
             for label, pixels in _labelled(found, frame, wanted, threshold=threshold):
                 yield label, fit.index, fit.row, fit.column, fit.turned(pixels)
 
-    names = {number: found.segments[number].name for number in wanted}
+    names = {number: found.told[number] for number in wanted}
     array, outside, notes = painted(
         planes, slices.grid.shape, most=max(wanted), overlap=overlap, names=names, remedy="one at a time with segments=[...]"
     )
@@ -144,7 +147,7 @@ def _mask(
         meant = found.fraction.lower() or "of a kind that the file does not say"
         remarks += (f"The segmentation is fractional ({meant}); voxels of at least {threshold:g} of its maximum were taken.",)
     array = repeated(array, slices, {fit.spot for _, fit in fits})
-    empty = sorted(wanted - set(np.unique(array).tolist()))
+    empty = sorted(wanted - set(labels_in(array)))
     if empty:
         remarks += (f"No voxel has label {', '.join(map(str, empty))}, which the file describes.",)
     grid = replace(slices.grid, frame_of_reference=slices.grid.frame_of_reference or found.frame_of_reference or None)
@@ -187,6 +190,7 @@ def _fitted(
     drawn = Drawn("Its frames", "frame", _remedy(found, slices) if place_by == "position" else "")
     frames = [frame for frame in found.frames if frame.segment is None or frame.segment in wanted]
     fits, missed, beyond, turned_away = [], [], 0, []
+    there: dict[tuple[int | None, int, int, int], int] = {}
     for frame in frames:
         spot = _source_spot(frame, slices) if place_by == "source" else None
         if place_by == "source" and spot is None:
@@ -199,6 +203,7 @@ def _fitted(
         fit = slices.fit(frame.plane, spot=spot)
         if isinstance(fit, Fit) and fit.index >= 0:
             fits.append((frame, fit))
+            _require_alone(there, frame, fit)
             if place_by == "position" and not _agrees(frame, fit, slices):
                 turned_away.append(frame)
             continue
@@ -233,6 +238,18 @@ def _fitted(
             f"Its frames were laid on the slices that they name as sources, up to {off_mm:.3g} mm from where they say they lie.",
         )
     return fits, remarks
+
+
+def _require_alone(there: dict[tuple[int | None, int, int, int], int], frame: SegFrame, fit: Fit) -> None:
+    """Refuse two frames that draw one segment at one place: which of them holds is not known."""
+    key = (frame.segment, fit.index, fit.row, fit.column)
+    if key in there:
+        what = "the labels" if frame.segment is None else f"segment {frame.segment}"
+        raise GeometryError(
+            f"Frames {there[key] + 1} and {frame.index + 1} both draw {what} on one slice (several points in time?), and a mask "
+            "has one. Export one point in time."
+        )
+    there[key] = frame.index
 
 
 def _remedy(found: SegFile, slices: ScanSlices) -> str:

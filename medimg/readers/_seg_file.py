@@ -16,7 +16,7 @@ from medimg.readers._dicom_frames import PIXELS_LIMIT, encapsulated_trouble, ori
 from medimg.readers._dicom_header import NotDicomError, decimals
 from medimg.readers._dicom_items import items
 from medimg.readers._dicom_multiframe import FRAMES_LIMIT, Groups
-from medimg.readers._dicom_object import Item, damaged, read_object
+from medimg.readers._dicom_object import Item, damaged, read_object, told, words_of
 from medimg.readers._dicom_raw import UndecodableError, encoded, stored_values
 from medimg.readers._scan_slices import Plane
 from medimg.values import Segment
@@ -53,7 +53,11 @@ class SegFrame:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SegFile:
-    """A segmentation without its pixels. `kind` is BINARY, FRACTIONAL or LABELMAP; `background` the LABELMAP's value for none."""
+    """A segmentation without its pixels.
+
+    `kind` is BINARY, FRACTIONAL or LABELMAP; `background` the LABELMAP's value for none; `told` are the segments' labels as a
+    sentence may have them, without those that hold the patient's name or ID.
+    """
 
     path: Path
     header: Header
@@ -68,6 +72,7 @@ class SegFile:
     series_uids: tuple[str, ...]
     patient: bytes
     frame_of_reference: str
+    told: dict[int, str]
 
     def pixels(self, index: int) -> NDArray[Any]:
         """Return the stored values of a frame (rows, columns); of a BINARY one 0 and 1.
@@ -119,6 +124,7 @@ def seg_file(path: str | Path) -> SegFile:
         series_uids=series,
         patient=content.tags.get(tag.PATIENT_ID, b"").strip(b"\0 "),
         frame_of_reference=content.uid(tag.FRAME_OF_REFERENCE),
+        told={number: told(segment.name, words_of(content)) for number, segment in segments.items()},
     )
     trouble = _pixel_trouble(found, len(frames))
     if trouble:

@@ -60,9 +60,6 @@ def read_sr(path: str | Path, *, segmentation: Mask | str | Path | None = None) 
     Raises:
         ScanError: the file is no such report or is damaged, or the SEG is another one than the report refers to.
         GeometryError: the SEG has no grid of its own (read it with `read_seg(..., scan=...)` and give the Mask).
-
-    >>> report = read_sr("results/sr.dcm", segmentation="results/seg.dcm")  # doctest: +SKIP
-    >>> [(finding.kind.meaning, finding.center_mm) for finding in report.findings]  # doctest: +SKIP
     """
     path = Path(path)
     _, root = read_object(path, what=AN_SR)

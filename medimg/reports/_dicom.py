@@ -155,6 +155,8 @@ def complete(dataset: Dataset, header: Dataset, *, body_part: str) -> None:
     part = str(header.get("BodyPartExamined") or body_part)
     if part and dataset.Modality != "SR":  # a document has no module that holds it
         dataset.BodyPartExamined = part
+    elif dataset.Modality not in ("SR", "SEG"):  # the part may be a paired one: then the side may be unknown, but not absent
+        dataset.Laterality = dataset.get("Laterality")
 
 
 def body_part(result: StudyResult) -> str:

@@ -118,6 +118,9 @@ def _segmentation(result: StudyResult, *, labelmap: bool) -> Dataset:
         contributing_equipment=contributing(result),
         **equipment(result),
     )
+    for item in dataset.SegmentSequence if made_by.outlines else ():
+        if "SegmentationAlgorithmIdentificationSequence" in item:
+            del item.SegmentationAlgorithmIdentificationSequence  # family and version are not known; the name stays
     organization = uid_from(*parts, kind, "dimensions")
     for item in (*dataset.DimensionIndexSequence, *dataset.DimensionOrganizationSequence):
         item.DimensionOrganizationUID = organization
@@ -202,8 +205,6 @@ def _description(result: StudyResult, finding: Finding, number: int, parts: Sequ
         anatomic_regions=[concept(finding.site)] if finding.site else None,
         display_color=hd.color.CIELabColor(*COLOURS[(number - 1) % len(COLOURS)]),
     )
-    if made_by.outlines and "SegmentationAlgorithmIdentificationSequence" in described:
-        del described.SegmentationAlgorithmIdentificationSequence  # family and version are not known; the name stays
     if finding.site and finding.laterality:
         described.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = [concept(finding.laterality)]
     return described

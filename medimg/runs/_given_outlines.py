@@ -66,7 +66,7 @@ def findings_of(
         OptionError: a name is given to a label that the mask has not.
         ScanError: it falls into more pieces than a report can hold.
     """
-    labels = [int(label) for label in np.unique(mask.array) if label]
+    labels = list(mask.present)
     for label in names:
         if label not in labels:
             raise OptionError("segment_names", label, f"a label that the mask has: {', '.join(map(str, labels))}")

@@ -44,6 +44,7 @@ def overlay(
     cut: bool = False,
     modality: str | None = None,
     identify: bool = False,
+    labelmap: bool = False,
     progress: Progress | None = None,
 ) -> RunResult:
     """Lay a mask on its scan, measure what it outlines, and write reports and DICOM objects, as `infer` does for a model's.
@@ -71,6 +72,7 @@ def overlay(
         cut: leave out what lies beyond the scan, and say so.
         modality: of a scan that does not say it, e.g. "CT".
         identify: let the report say whose scan it is.
+        labelmap: write `seg.dcm` as a LABELMAP segmentation, and `seg_binary.dcm` beside it for a PACS that refuses one.
         progress: is called with (stage, done, total).
 
     Returns:
@@ -111,6 +113,7 @@ def overlay(
         volume=volume,
         seconds=seconds,
         identify=identify,
+        labelmap=labelmap,
     )
     if output is not None:
         result = _written(result, study, Path(output), tell)

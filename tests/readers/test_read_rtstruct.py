@@ -101,14 +101,14 @@ def test_a_circle_has_the_area_of_a_circle(tmp_path, result):
 def test_overlapping_rois_are_refused_or_the_smaller_one_stays_whole(tmp_path, result):
     small = ((12.4, 14.4), (12.4, 17.4), (14.4, 17.4), (14.4, 14.4))
     path = structures(tmp_path / "rt.dcm", {"Lung": [(4, *SQUARE)], "GTV": [(4, *small)]}, grid=result.series.grid)
-    with pytest.raises(GeometryError, match=r"1 \(Lung\) and 2 \(GTV\) in 6 voxels.*rois=\[\.\.\.\]"):
+    with pytest.raises(GeometryError, match=r"1 \(Lung\) and 2 \(GTV\) in 6 voxels.*segments=\[\.\.\.\]"):
         medimg.read_rtstruct(path, scan=result.series)
     mask = medimg.read_rtstruct(path, scan=result.series, overlap="smallest")
     assert [np.count_nonzero(mask.array == label) for label in (1, 2)] == [42, 6]
     assert "smallest" in mask.remarks[-1]
-    assert box(medimg.read_rtstruct(path, scan=result.series, rois=["GTV"]), 2)[2] == 6
+    assert box(medimg.read_rtstruct(path, scan=result.series, segments=["GTV"]), 2)[2] == 6
     with pytest.raises(OptionError, match="GTV"):
-        medimg.read_rtstruct(path, scan=result.series, rois=["GTW"])
+        medimg.read_rtstruct(path, scan=result.series, segments=["GTW"])
 
 
 def tilted_square(grid, by):
@@ -182,3 +182,38 @@ def test_a_contour_on_a_slice_that_is_gone_keeps_its_place(tmp_path, result):
         slice_of=tuple(None if place == gap else place - (place > gap) for place in range(result.series.grid.shape[0])),
     )
     assert box(medimg.read_rtstruct(path, scan=series), 1) == ([3, 11, 13], [5, 16, 20], 3 * 48)
+
+
+def test_no_sentence_tells_who_it_is(tmp_path, result):
+    """A name of an ROI may be the patient's: the mask has it, sentences do not."""
+    rois = {"Mustermann lung": [(4, *SQUARE)], "GTV": [(4, *SQUARE)], "left": []}
+    path = structures(tmp_path / "rt.dcm", rois, grid=result.series.grid, PatientName="Mustermann^Jörg")
+    with pytest.raises(GeometryError, match=r"1 and 2 \(GTV\)") as told:
+        medimg.read_rtstruct(path, scan=result.series)
+    assert "Mustermann" not in str(told.value)
+    with pytest.raises(OptionError, match=r"GTV") as told:
+        medimg.read_rtstruct(path, scan=result.series, segments=["Muster"])
+    assert "Mustermann" not in str(told.value).replace("cannot be Muster", "")
+    mask = medimg.read_rtstruct(path, scan=result.series, overlap="smallest")
+    assert mask.names[1] == "Mustermann lung"
+    assert not any("Mustermann" in remark for remark in mask.remarks)
+
+
+def test_a_contour_that_is_there_twice_does_not_undo_itself(tmp_path, result):
+    path = structures(tmp_path / "rt.dcm", {"GTV": [(4, *SQUARE), (4, *SQUARE)]}, grid=result.series.grid)
+    mask = medimg.read_rtstruct(path, scan=result.series)
+    assert np.count_nonzero(mask.array) == 48
+    assert "there twice" in mask.remarks[0]
+
+
+def test_contours_that_cross_each_other_are_said(tmp_path, result):
+    """Even-odd is what most readers take, and it may not be what was meant."""
+    beside = tuple((row, column + 4) for row, column in SQUARE)
+    inner = ((12.4, 14.4), (12.4, 17.4), (14.4, 17.4), (14.4, 14.4))
+    far = tuple((row + 15, column + 15) for row, column in SQUARE)
+    path = structures(tmp_path / "rt.dcm", {"GTV": [(4, *SQUARE), (4, *beside)]}, grid=result.series.grid)
+    mask = medimg.read_rtstruct(path, scan=result.series)
+    assert "cross each other on 1 slices" in mask.remarks[0]
+    assert np.count_nonzero(mask.array) == 48
+    path = structures(tmp_path / "rt.dcm", {"GTV": [(4, *SQUARE), (4, *inner), (4, *far)]}, grid=result.series.grid)
+    assert medimg.read_rtstruct(path, scan=result.series).remarks == ()

@@ -13,7 +13,7 @@ from medimg.errors import GeometryError, ManyVolumesError, OptionError, ScanErro
 from medimg.reports import seg as seg_object
 from medimg.values import Mask
 from tests.builders.dicom_checks import in_order
-from tests.builders.seg_cases import GEOMETRIES, expected
+from tests.builders.seg_cases import GEOMETRIES, expected, made_by_hand
 from tests.builders.study import FRAME, LEFT, LUNG, NODULE, balls, grid_of, study_result, two_nodules, write_ct
 
 
@@ -114,37 +114,19 @@ def test_segments_are_chosen_by_number_or_name(simple):
 
 @pytest.mark.parametrize("kind", ["FRACTIONAL", "LABELMAP"])
 def test_other_kinds_of_segmentation(tmp_path, kind):
-    import highdicom as hd
-
     result = study_result(tmp_path / "source", heat=False)
     mask = result.prediction.mask
-    sources = [pydicom.dcmread(source.file) for source in result.series.slices]
-    fractional = kind == "FRACTIONAL"
-    pixels = np.where(mask.array == 1, 0.8, np.where(mask.array == 2, 0.4, 0)) if fractional else mask.array
-    segments = [seg_object._description(result, finding, finding.id) for finding in result.findings]
-    made = hd.seg.Segmentation(
-        source_images=sources,
-        pixel_array=pixels.astype(np.float32) if fractional else pixels,
-        segmentation_type=kind,
-        segment_descriptions=segments[:1] if fractional else segments,
-        series_instance_uid="1.2.3",
-        series_number=1,
-        sop_instance_uid="1.2.3.4",
-        instance_number=1,
-        manufacturer="x",
-        manufacturer_model_name="x",
-        software_versions="1",
-        device_serial_number="1",
-    )
-    made.save_as(tmp_path / "seg.dcm")
-    read = medimg.read_seg(tmp_path / "seg.dcm", scan=result.series)
-    if not fractional:
-        assert np.array_equal(read.array, mask.array)
-        assert medimg.read_seg(tmp_path / "seg.dcm", scan=result.series, segments=[1]).array.max() == 1
+    if kind == "LABELMAP":
+        path = made_by_hand(tmp_path, result, mask.array, kind=kind)
+        assert np.array_equal(medimg.read_seg(path, scan=result.series).array, mask.array)
+        assert medimg.read_seg(path, scan=result.series, segments=[1]).array.max() == 1
         return
+    pixels = np.where(mask.array == 1, 0.8, np.where(mask.array == 2, 0.4, 0)).astype(np.float32)
+    path = made_by_hand(tmp_path, result, pixels, kind=kind, segments=(1,))
+    read = medimg.read_seg(path, scan=result.series)
     assert np.array_equal(read.array == 1, mask.array == 1)
     assert "at least 0.5" in read.remarks[0]
-    low = medimg.read_seg(tmp_path / "seg.dcm", scan=result.series, threshold=0.3)
+    low = medimg.read_seg(path, scan=result.series, threshold=0.3)
     assert np.array_equal(low.array == 1, mask.array > 0)
 
 
@@ -261,7 +243,7 @@ def test_overlapping_segments_are_refused_or_the_smaller_one_stays_whole(tmp_pat
     x, y, z = grid.to_mm((np.array(grid.shape) - 1) / 2)
     large, small = balls(grid, [((x, y, z), 10.0)]).array > 0, balls(grid, [((x + 8, y, z), 4.0)]).array > 0
     result = study_result(tmp_path / "source", heat=False, mask=two_nodules(grid))
-    path = _two_segments(result, large, small, tmp_path)
+    path = made_by_hand(tmp_path, result, np.stack([large, small], axis=-1))
     shared = int((large & small).sum())
     with pytest.raises(GeometryError, match=rf"1 \(Nodule 1\) and 2 \(Nodule 2\) in {shared} voxels.*segments=\[\.\.\.\]"):
         medimg.read_seg(path, scan=result.series)
@@ -271,27 +253,6 @@ def test_overlapping_segments_are_refused_or_the_smaller_one_stays_whole(tmp_pat
     assert np.array_equal(mask.array == 2, small)
     assert np.array_equal(mask.array == 1, large & ~small)
     assert str(shared) in mask.remarks[-1]
-
-
-def _two_segments(result, first, second, folder):
-    import highdicom as hd
-
-    made = hd.seg.Segmentation(
-        source_images=[pydicom.dcmread(source.file) for source in result.series.slices],
-        pixel_array=np.stack([first, second], axis=-1),
-        segmentation_type="BINARY",
-        segment_descriptions=[seg_object._description(result, finding, finding.id) for finding in result.findings],
-        series_instance_uid="1.2.3",
-        series_number=1,
-        sop_instance_uid="1.2.3.4",
-        instance_number=1,
-        manufacturer="x",
-        manufacturer_model_name="x",
-        software_versions="1",
-        device_serial_number="1",
-    )
-    made.save_as(folder / "two.dcm")
-    return folder / "two.dcm"
 
 
 def test_frames_beyond_the_scan_are_refused_or_left_out_with_a_word(simple):
@@ -364,3 +325,29 @@ def test_options_that_cannot_be(simple):
     for options in ({"threshold": 0}, {"overlap": "first"}, {"place_by": "guess"}, {"place_by": "source"}):
         with pytest.raises(OptionError):
             medimg.read_seg(path, **options)
+
+
+def test_two_frames_of_a_segment_on_one_slice_are_refused(simple):
+    """Several points in time in one object: which of them holds is not known."""
+    result, path = simple
+    dataset = pydicom.dcmread(path)
+    groups = dataset.PerFrameFunctionalGroupsSequence
+    same = [group for group in groups if group.SegmentIdentificationSequence[0].ReferencedSegmentNumber == 1][:2]
+    same[1].PlanePositionSequence = same[0].PlanePositionSequence
+    same[1].DerivationImageSequence = same[0].DerivationImageSequence
+    dataset.save_as(path)
+    for scan in (result.series, None):
+        with pytest.raises(GeometryError, match="both draw segment 1 on one slice"):
+            medimg.read_seg(path, scan=scan)
+
+
+def test_a_seg_of_another_series_of_the_same_frame_is_laid_where_it_lies_and_said(simple):
+    result, path = simple
+
+    def of_another_series(dataset):
+        dataset.ReferencedSeriesSequence[0].SeriesInstanceUID = "1.2.3.10"
+        without_sources(dataset)
+
+    mask = medimg.read_seg(changed(path, of_another_series), scan=result.series)
+    assert np.array_equal(mask.array, result.prediction.mask.array)
+    assert "another series" in mask.remarks[0]

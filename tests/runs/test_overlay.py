@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -237,3 +238,73 @@ def test_names_and_codes_of_slicer_are_read(tmp_path, given):
     (tmp_path / "slicer.seg.nrrd").write_bytes(head + told + b"\n\n" + voxels_of)
     findings = medimg.overlay(tmp_path / "slicer.seg.nrrd", folder).findings
     assert [(finding.name, finding.kind.meaning) for finding in findings] == [("", "Image Region"), ("tumour", "Mass")]
+
+
+def test_an_unknown_body_part_is_no_error(tmp_path):
+    """A source that does not name the body part, and a mask that names no site: the key image is legal DICOM all the same."""
+    result = study_result(tmp_path / "source", heat=False, leave_out=("BodyPartExamined",))
+    run = medimg.overlay(nifti(result.prediction.mask, tmp_path / "mask.nii"), tmp_path / "source", output=tmp_path / "out")
+    said = {path.name: dciodvfy(path) for path in run.studies[0].files if path.suffix == ".dcm"}
+    if None in said.values():
+        pytest.skip("dciodvfy (dicom3tools) is not installed")
+    assert {name: lines for name, lines in said.items() if lines} == {}
+
+
+def test_what_is_written_keeps_to_the_schema_and_was_read_back(tmp_path, given):
+    import jsonschema
+
+    result, folder = given
+    mask = nifti(result.prediction.mask, tmp_path / "mask.nii")
+    run = medimg.overlay(mask, folder, output=tmp_path / "out", segment_names={1: "GTV"}, cut=True)
+    schema = json.loads((Path(medimg.__file__).parent / "reports" / "findings.schema.json").read_text())
+    written = [json.loads((run.studies[0].folder / name).read_text()) for name in ("findings.json", "run.json")]
+    for document in (*written, json.loads(json.dumps(run.to_dict()))):
+        jsonschema.validate(document, schema)
+    proof = {item["file"]: item["agrees"] for item in written[1]["proof"]}
+    assert proof == {"seg.dcm": True, "sr.dcm": True}
+
+
+def test_a_report_of_an_overlay_comes_back(tmp_path, given):
+    result, folder = given
+    mask = nifti(result.prediction.mask, tmp_path / "mask.nii")
+    (study,) = medimg.overlay(mask, folder, output=tmp_path / "out", segment_names={1: "GTV"}, kind="mass").studies
+    report = medimg.read_sr(study.folder / "sr.dcm", segmentation=study.folder / "seg.dcm")
+    for read, finding in zip(report.findings, study.findings, strict=True):
+        assert (read.name, read.kind, read.tracking_uid) == (finding.name, finding.kind, finding.tracking_uid)
+        assert read.detection_probability is None
+        assert read.scores == ()
+        assert read.center_mm == pytest.approx(finding.center_mm, abs=0.01)
+
+
+def test_a_metaimage_will_do(tmp_path, given):
+    import SimpleITK as sitk
+
+    result, folder = given
+    mask = result.prediction.mask
+    image = sitk.GetImageFromArray(mask.array)
+    image.SetSpacing(mask.grid.spacing_mm[::-1])
+    image.SetOrigin(mask.grid.origin_mm)
+    sitk.WriteImage(image, str(tmp_path / "mask.mha"), useCompression=True)
+    (study,) = medimg.overlay(tmp_path / "mask.mha", folder).studies
+    assert np.array_equal(study.prediction.mask.array, mask.array)
+
+
+def test_a_folder_may_hold_the_mask_and_a_study_the_scan(tmp_path, given):
+    """As an archive gives it: a folder with the SEG in it beside one with the slices."""
+    result, folder = given
+    (tmp_path / "export").mkdir()
+    seg_object.write(result, tmp_path / "export")
+    (study,) = medimg.overlay(tmp_path / "export", folder).studies
+    assert len(study.findings) == 2
+    (tmp_path / "export" / "again.dcm").write_bytes((tmp_path / "export" / "seg.dcm").read_bytes())
+    with pytest.raises(ScanError, match="holds 2 segmentations"):
+        medimg.overlay(tmp_path / "export", folder)
+
+
+def test_a_labelmap_on_request_is_read_back_too(tmp_path, given):
+    result, folder = given
+    mask = nifti(result.prediction.mask, tmp_path / "mask.nii")
+    (study,) = medimg.overlay(mask, folder, output=tmp_path / "out", labelmap=True).studies
+    for name in ("seg.dcm", "seg_binary.dcm"):
+        read = medimg.read_seg(study.folder / name, scan=folder)
+        assert np.array_equal(read.array, result.prediction.mask.array)

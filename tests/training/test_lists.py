@@ -92,3 +92,19 @@ def test_a_scan_that_stands_twice_is_refused(scan):
         file.write("image.nii.gz,mask.nii.gz,P1,val,1\n")
     with pytest.raises(ScanError, match=r"Line 3 of list\.csv names a scan again"):
         read_list(scan / "list.csv")
+
+
+def test_a_mask_may_be_an_rtstruct(tmp_path):
+    """Two contoured squares on slices of a CT: each becomes a lesion where it lies."""
+    from tests.builders.rtstruct import structures
+    from tests.builders.study import grid_of, picture, two_nodules, write_ct
+
+    grid = grid_of(shape=(30, 64, 64), spacing_mm=(2.0, 0.8, 0.8))
+    write_ct(tmp_path / "ct", picture(two_nodules(grid)))
+    square = ((20.4, 20.4), (20.4, 34.4), (34.4, 34.4), (34.4, 20.4))
+    structures(tmp_path / "rt.dcm", {"GTV": [(place, *square) for place in range(10, 16)]}, grid=grid)
+    (tmp_path / "list.csv").write_text("image,mask,patient_id\nct,rt.dcm,P1\n")
+    cubes = read_list(tmp_path / "list.csv")
+    assert len(cubes.rows) == 1
+    center = [float(cubes.rows[0][f"centroid_{axis}"]) for axis in "xyz"]
+    assert np.allclose(center, grid.to_mm((12.5, 27.5, 27.5)), atol=0.3)

@@ -51,3 +51,28 @@ def test_voxels_and_labels_are_its_own() -> None:
     assert mask.labels[1].meaning == "Lung"
     with pytest.raises(ValueError, match="read-only"):
         mask.array[0, 0, 0] = 1
+
+
+def test_the_labels_that_are_there_and_what_they_are_called():
+    from medimg.values import Code, Segment
+
+    array = np.zeros((2, 3, 4), np.uint16)
+    array[0, 0, 0], array[1, 2, 3] = 300, 7
+    mask = Mask(
+        array=array,
+        grid=Grid.straight(array.shape, spacing_mm=(1, 1, 1)),
+        labels={7: Code("SCT", "27925004", "Nodule"), 300: Code("SCT", "4147007", "Mass")},
+        segments={300: Segment(name="GTV\x1b")},
+    )
+    assert mask.present == (7, 300)
+    assert all(type(label) is int for label in mask.present)
+    assert mask.names == {7: "Nodule", 300: "GTV\N{REPLACEMENT CHARACTER}"}
+    assert mask.tight().segments == mask.segments
+    assert Mask(array=array > 400, grid=mask.grid).present == ()
+
+
+def test_how_a_segment_was_made_is_one_of_dicoms_words():
+    from medimg.values import Segment
+
+    with pytest.raises(ValueError, match="MANUAL"):
+        Segment(how_made="by hand")
