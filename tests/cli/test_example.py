@@ -20,7 +20,9 @@ def results(example_dicoms, tmp_path_factory):
 
 def test_every_file_is_there(results):
     names = {path.name for path in results.iterdir()}
-    assert names == {"findings.json", "seg.dcm", "heatmap.nii.gz", "report.html", "run.json"}
+    findings = json.loads((results / "findings.json").read_text())["findings"]
+    keys = {f"key_{finding['id']}.dcm" for finding in findings}
+    assert names == {"findings.json", "seg.dcm", "sr.dcm", *keys, "heatmap.nii.gz", "report.html", "run.json"}
 
 
 def test_the_seg_holds_the_findings_where_they_are(results):
