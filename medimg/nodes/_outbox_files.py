@@ -6,14 +6,18 @@ import os
 import re
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from medimg._tools.files import write_error
 from medimg._tools.text import printable
 from medimg.errors import ScanError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 PIECE = 1 << 20
 UID = re.compile(r"[0-9.]{1,64}")  # PS3.5 section 9.1; looser within, because archives take what scanners write
+OTHER_FORM = "_binary.dcm"
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 TAGS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 
@@ -25,6 +29,17 @@ class Uids(NamedTuple):
     instance_uid: str
     study_uid: str
     series_uid: str
+
+
+def forms(files: Iterable[Path]) -> list[tuple[Path, Path | None]]:
+    """Return files, and for each what is sent in its place where a node takes no label maps: `seg_binary.dcm` for `seg.dcm`.
+
+    >>> [(one.name, other and other.name) for one, other in forms(map(Path, ["seg.dcm", "seg_binary.dcm", "key_1.dcm"]))]
+    [('seg.dcm', 'seg_binary.dcm'), ('key_1.dcm', None)]
+    """
+    known = dict.fromkeys(files)
+    others = {file: file.with_name(file.stem + OTHER_FORM) for file in known if file.with_name(file.stem + OTHER_FORM) in known}
+    return [(file, others.get(file)) for file in known if file not in others.values()]
 
 
 def copy_whole(source: Path, target: Path) -> tuple[str, int]:
