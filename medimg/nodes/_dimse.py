@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 CONTEXTS_LIMIT = 128  # PS3.8 section 9.3.2.2: odd numbers of one byte
+ADDRESSES_LIMIT = 4
 CLASS_REFUSED = 3  # PS3.8 section 9.3.3.2: abstract syntax not supported
 # PS3.8 section 9.3.4: (source, reason) of a rejection
 CALLING_UNKNOWN, CALLED_UNKNOWN = (1, 3), (1, 7)
@@ -80,6 +81,13 @@ def close(link: Link) -> None:
     _close_wires(link.wires)
 
 
+def cut(link: Link) -> None:
+    """Break an association off from another thread: whoever waits for its peer stops waiting."""
+    for wire in link.wires:
+        with suppress(OSError):
+            wire.shutdown(socket.SHUT_RDWR)
+
+
 def _close_wires(wires: list[socket.socket]) -> None:
     """Close what pynetdicom leaves to the garbage collector where a peer was gone first."""
     for wire in wires:
@@ -91,10 +99,8 @@ def open_link(node: DimseNode, contexts: Sequence[Context], *, received: Sequenc
     from pynetdicom import evt
     from pynetdicom.presentation import build_context, build_role
 
-    address = _resolve(node)
     connected: list[float] = []
     wires: list[socket.socket] = []
-    tls = (_Tls(node, wires), node.host) if node.tls else None
 
     def prepare(event: Any) -> None:
         connected.append(monotonic())
@@ -102,19 +108,22 @@ def open_link(node: DimseNode, contexts: Sequence[Context], *, received: Sequenc
         _prepare(wires[-1], node.timeout_s)
 
     start = monotonic()
-    association = _entity(node, wires).associate(
-        address,
-        node.port,
-        contexts=[build_context(abstract, list(syntaxes)) for abstract, syntaxes in contexts],
-        ae_title=node.ae_title,
-        tls_args=tls,  # type: ignore[arg-type]  # of a context only wrap_socket is used
-        ext_neg=[build_role(abstract, scp_role=True) for abstract in received],
-        evt_handlers=[
-            (evt.EVT_CONN_OPEN, prepare),
-            (evt.EVT_DATA_SENT, _acknowledge_at_once),
-            (evt.EVT_DATA_RECV, _acknowledge_at_once),
-        ],
-    )
+    for address in _resolve(node):  # a name may have several, and not all of them be served
+        association = _entity(node, wires).associate(
+            address,
+            node.port,
+            contexts=[build_context(abstract, list(syntaxes)) for abstract, syntaxes in contexts],
+            ae_title=node.ae_title,
+            ext_neg=[build_role(abstract, scp_role=True) for abstract in received],
+            tls_args=(_Tls(node, wires), node.host) if node.tls else None,  # type: ignore[arg-type]  # it is asked for wrap_socket
+            evt_handlers=[
+                (evt.EVT_CONN_OPEN, prepare),
+                (evt.EVT_DATA_SENT, _acknowledge_at_once),
+                (evt.EVT_DATA_RECV, _acknowledge_at_once),
+            ],
+        )
+        if connected:
+            break
     answer = association.acceptor.primitive
     if answer is not None and answer.result == 0:
         return Link(
@@ -131,16 +140,19 @@ def open_link(node: DimseNode, contexts: Sequence[Context], *, received: Sequenc
     if answer is not None and answer.result:
         raise _rejected(node, answer)
     if not connected:
-        raise _why_not_connected(node, address)
+        raise _why_not_connected(node)
     waited = monotonic() - connected[0]
     if waited >= node.timeout_s or monotonic() - start >= 2 * node.timeout_s:
         raise NodeError(
             f"{node.name} took the connection and did not answer within {node.timeout_s:g} s. "
             "Try again later, or look whether it hangs."
         )
+    hint = ", and whether it wants TLS (tls = true)"
+    if node.tls:
+        hint = "" if node.certificate_file else ", and whether it wants a certificate of us (certificate_file)"
     raise NodeError(
         f"{node.name} broke the connection off before an association was agreed on. Look whether a DICOM service listens at "
-        f"{node.host}:{node.port}{'' if node.tls else ', and whether it wants TLS (tls = true)'}."
+        f"{node.host}:{node.port}{hint}."
     )
 
 
@@ -149,8 +161,9 @@ def _entity(node: DimseNode, wires: list[socket.socket]) -> ApplicationEntity:
     from pynetdicom.ae import ApplicationEntity
 
     class Entity(ApplicationEntity):
-        def _create_socket(self, *arguments: Any, **keywords: Any) -> AssociationSocket:
-            made = super()._create_socket(*arguments, **keywords)
+        def _create_socket(self, assoc: Association, *arguments: Any, **keywords: Any) -> AssociationSocket:
+            assoc.dul.daemon = True  # a peer that hangs must not keep the process from ending
+            made = super()._create_socket(assoc, *arguments, **keywords)
             if made.socket is not None:
                 wires.append(made.socket)
             return made
@@ -225,14 +238,15 @@ def _no_password() -> bytes:
     raise ValueError("the key has a password")
 
 
-def _resolve(node: DimseNode) -> str:
+def _resolve(node: DimseNode) -> list[str]:
+    """Return the addresses of a node's host, a few at most."""
     try:
         found = socket.getaddrinfo(node.host, node.port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise NodeError(
             f"{node.name} cannot be found: the network does not know the name {node.host}. Check its host."
         ) from error
-    return str(found[0][4][0])
+    return list(dict.fromkeys(str(one[4][0]) for one in found))[:ADDRESSES_LIMIT]
 
 
 def _rejected(node: DimseNode, answer: Any) -> NodeError:
@@ -257,11 +271,11 @@ def _rejected(node: DimseNode, answer: Any) -> NodeError:
     )
 
 
-def _why_not_connected(node: DimseNode, address: str) -> NodeError:
+def _why_not_connected(node: DimseNode) -> NodeError:
     """Connect once more by hand: pynetdicom does not tell why it could not."""
     where = f"{node.host}:{node.port}"
     try:
-        with socket.create_connection((address, node.port), timeout=node.timeout_s) as wire:
+        with socket.create_connection((node.host, node.port), timeout=node.timeout_s) as wire:
             if node.tls:
                 context = tls_context(node.name, node.ca_file, node.certificate_file, node.key_file)
                 with context.wrap_socket(wire, server_hostname=node.host):

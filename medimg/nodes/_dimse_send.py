@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING
 
 from medimg.errors import NodeError
-from medimg.nodes._dimse import CLASS_REFUSED, CONTEXTS_LIMIT, EXPLICIT, IMPLICIT, Link, close, open_link
+from medimg.nodes._dimse import CLASS_REFUSED, CONTEXTS_LIMIT, EXPLICIT, IMPLICIT, Link, close, cut, open_link
 from medimg.nodes._store import Answer, ChangedError, LostError, store
 from medimg.nodes._transcode import TranscodeError, transcode
 
@@ -74,6 +75,7 @@ def _store_batch(
         close(first)
         return {one.instance_uid: _refusal(first, one, is_last=is_last) for one in batch}
     count = max(1, min(associations, len(batch) // FEW))
+    work.links.append(first)
     links: list[Link | None] = [first, *[None] * (count - 1)]
     with ThreadPoolExecutor(max_workers=count, thread_name_prefix="medimg-store") as pool:
         running = {pool.submit(work.run, link) for link in links}
@@ -84,7 +86,7 @@ def _store_batch(
                 for one in done:
                     one.result()
         except BaseException:
-            work.stop.set()  # the others end after the instance that they are at
+            work.end()
             raise
     for instance in work.todo:  # nobody was left to send them
         work.answers[instance.instance_uid] = Answer(is_taken=False, reason=work.trouble, retry=True)
@@ -99,42 +101,55 @@ class _Work:
         self.answers: dict[str, Answer] = {}
         self.stop = Event()
         self.trouble = ""  # why an association gave up
+        self.links: list[Link] = []
+
+    def end(self) -> None:
+        """Let nobody wait for the peer any more."""
+        self.stop.set()
+        for link in self.links:
+            cut(link)
+
+    def _open(self) -> Link:
+        link = open_link(self.node, self.contexts)
+        self.links.append(link)
+        return link
 
     def run(self, link: Link | None) -> None:
         """Send what waits until nothing does, or the peer takes no more."""
         losses, number = 0, 0
         try:
-            while not self.stop.is_set():
+            if link is None:
+                link = self._open()  # first: what is taken from the others must have a way out
+            while not self.stop.is_set() and losses < LOSSES_LIMIT:
                 try:
                     instance = self.todo.popleft()
                 except IndexError:
                     return
-                for attempt in (1, 2):
+                for is_last_try in (False, True):
                     try:
-                        if link is None:
-                            link = open_link(self.node, self.contexts)
+                        link = self._open() if link is None else link
                         number = number % MESSAGES + 1
-                        answer = self._one(link, instance, number)
+                        self.answers[instance.instance_uid] = self._one(link, instance, number)
                         losses = 0
-                    except NodeError as error:  # the association could not be opened (again)
-                        self.trouble = _clause(error)
-                        self.todo.appendleft(instance)  # others may have theirs still
-                        return
-                    except LostError as error:
+                        break
+                    except (LostError, NodeError) as error:
                         close_quietly(link)
                         link, losses = None, losses + 1
                         self.trouble = _clause(error)
-                        answer = Answer(is_taken=False, reason=self.trouble, retry=True, is_unclear=True)
-                        if attempt == 1 and not error.is_timeout and losses < LOSSES_LIMIT:
-                            continue
-                        losses = LOSSES_LIMIT if error.is_timeout else losses
+                        if isinstance(error, NodeError) or error.is_timeout:
+                            losses = LOSSES_LIMIT
+                        if is_last_try or losses >= LOSSES_LIMIT or self.stop.is_set():
+                            self.answers[instance.instance_uid] = Answer(
+                                is_taken=False, reason=self.trouble, retry=True, is_unclear=True
+                            )
+                            break
                     except ChangedError:
                         close_quietly(link)
-                        link, answer = None, Answer(is_taken=False, reason=CHANGED, retry=True)
-                    self.answers[instance.instance_uid] = answer
-                    break
-                if losses >= LOSSES_LIMIT:
-                    return
+                        link = None
+                        self.answers[instance.instance_uid] = Answer(is_taken=False, reason=CHANGED, retry=True)
+                        break
+        except NodeError as error:  # one association fewer
+            self.trouble = self.trouble or _clause(error)
         finally:
             close_quietly(link)
 
@@ -152,7 +167,7 @@ class _Work:
                 return Answer(is_taken=False, reason=f"{link.node.name} does not take it as it is encoded, and it {error}")
             answer = store(link, instance, context_id, number, content=content)
             note = f"sent uncompressed or re-encoded, because {link.node.name} does not take transfer syntax {instance.syntax}"
-            return Answer(**{**vars(answer), "note": "; ".join(filter(None, (note, answer.note)))})
+            return replace(answer, note="; ".join(filter(None, (note, answer.note))))
         return _refusal(link, instance, is_last=self.is_last)
 
 

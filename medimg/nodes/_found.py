@@ -53,11 +53,11 @@ def ask(node: Node, instances: Sequence[Names]) -> dict[str, Told]:
 
 
 def ask_until_found(node: Node, instances: Sequence[Names], *, within_s: float) -> dict[str, Told]:
-    """Ask until the node has all of `instances`, cannot be asked, or `within_s` seconds have gone by."""
+    """Ask until the node has all of `instances`, lets nobody ask for good, or `within_s` seconds have gone by."""
     end = monotonic() + within_s
     told = ask(node, instances)
     for number in range(1000):
-        missing = [names for names in instances if told[names[2]].is_there is False]
+        missing = [names for names in instances if told[names[2]].is_there is False or told[names[2]].retry]
         pause = PAUSES_S[min(number, len(PAUSES_S) - 1)]
         if not missing or monotonic() + pause > end:
             break

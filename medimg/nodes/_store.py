@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from medimg.nodes._instances import Instance
 
 WAITING_PDUS = 32  # that may wait to be sent: half a MiB with PDUs of 16 KiB, so that a large file is never in memory as a whole
+PDU_LIMIT = 1 << 17  # where a peer takes longer ones, or says that there is no limit
 PAUSE_S = 0.0005
 LOOK_S = 0.5  # how often it is looked whether the peer still takes bytes
 # PS3.7 annex C and PS3.4 table B.2-1
@@ -91,7 +92,7 @@ def store(link: Link, instance: Instance, context_id: int, message_id: int, *, c
             raise LostError(_broken(link))
         sleep(PAUSE_S)
     try:
-        for piece in message.encode_msg(context_id, association.dimse.maximum_pdu_size):
+        for piece in message.encode_msg(context_id, min(association.dimse.maximum_pdu_size or PDU_LIMIT, PDU_LIMIT)):
             _wait_for_room(link)
             association.dul.send_pdu(piece)
         if content is None and not instance.is_unchanged():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ HIGH_THROUGHPUT = ("1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.84
 DECODER_DEPENDENCIES: dict[str, tuple[str, ...]] = dict.fromkeys(
     (JPEG_EXTENDED, JPEG_LOSSLESS, JPEG_LOSSLESS_SV1, *JPEG_LS, *HIGH_THROUGHPUT), ("imagecodecs",)
 )  # pydicom asks a plugin for these two names
+
+_lock = Lock()  # pydicom's table of plugins is no thing for several threads
 
 
 class TranscodeError(Exception):
@@ -77,8 +80,9 @@ def _know_plugin(syntax: str) -> None:
     from pydicom.pixels.decoders.base import get_decoder
 
     decoder = get_decoder(syntax)
-    if PLUGIN not in (*decoder.available_plugins, *decoder.missing_dependencies):
-        decoder.add_plugin(PLUGIN, (__name__, "decode_frame"))
+    with _lock:
+        if PLUGIN not in (*decoder.available_plugins, *decoder.missing_dependencies):
+            decoder.add_plugin(PLUGIN, (__name__, "decode_frame"))
 
 
 def is_available(syntax: str) -> bool:

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ def need(program: str) -> str:
         shutil.which(program) if program == "Orthanc" else None
     )
     if found is None:
-        pytest.skip(f"{program} is not installed (apt install orthanc orthanc-dicomweb dcmtk)")
+        pytest.skip(f"{program} is not installed (apt install orthanc orthanc-dicomweb dcmtk openssl)")
     return found
 
 
@@ -59,6 +60,13 @@ class Orthanc:
         """Ask its own REST interface, which is none of ours."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=30) as answer:
             return answer.read()
+
+    def is_up(self) -> None:
+        """Raise OSError unless it answers, if only that it wants a password."""
+        try:
+            self.get("/system")
+        except urllib.error.HTTPError as answer:
+            answer.close()
 
     def files(self) -> dict[str, bytes]:
         """Return every instance that it holds, as a DICOM file, by its SOP instance UID."""
@@ -96,7 +104,7 @@ def orthanc(folder: Path, *, knows_us: bool = False, ports: tuple[int, int] | No
         process = subprocess.Popen([program, str(path)], stdout=log, stderr=log, cwd=folder)
     try:
         running = Orthanc(dicom_port=dicom_port, http_port=http_port, process=process)
-        _wait(lambda: running.get("/system"), process, folder / "orthanc.log")
+        _wait(running.is_up, process, folder / "orthanc.log")
         yield running
     finally:
         process.terminate()

@@ -29,6 +29,7 @@ def scp(
     timeout_s=10.0,
     on_store=None,
     on_pdu=None,
+    associations=10,
 ):
     """Start a PACS made of pynetdicom; give its node, and what it keeps: (data set, transfer syntax, class) by instance UID.
 
@@ -44,6 +45,7 @@ def scp(
         ssl_context: of a server, to speak TLS.
         timeout_s: of the node.
         on_store: is called with the event first.
+        associations: how many it takes at once.
         on_pdu: is called with the event of every PDU that arrives, by the thread that reads.
     """
     from pydicom.dataset import Dataset
@@ -80,7 +82,7 @@ def scp(
             yield 0xFF00, answer
 
     entity = AE(ae_title="PEER")
-    entity.maximum_associations = 10
+    entity.maximum_associations = associations
     for context in AllStoragePresentationContexts:
         if classes is None or context.abstract_syntax in classes:
             entity.add_supported_context(context.abstract_syntax, list(syntaxes))

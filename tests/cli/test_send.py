@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import threading
 
 import pytest
 
 from medimg.cli import main
+from medimg.nodes import add_node
 from tests.builders.orthanc import free_port
-from tests.builders.peers import Archive, scp, web
+from tests.builders.peers import Archive, raw, scp, web
 from tests.builders.study import study_result
 
 NAMES = ("Mustermann", "PID4711", "ACC4711")
@@ -133,3 +138,26 @@ def test_what_cannot_be_is_said(capsys, root, results, words, code, said):
     assert ended == code
     assert said in err
     assert "hunter2" not in err
+
+
+@pytest.mark.parametrize("stage", ["association", "store"])
+def test_an_interrupt_ends_it_though_the_peer_hangs(tmp_path, results, root, stage):
+    config, reached, release = tmp_path / "pacs.toml", threading.Event(), threading.Event()
+
+    def hang(_):
+        reached.set()
+        release.wait(60)
+
+    peer = raw(hang, timeout_s=300) if stage == "association" else scp(on_store=hang, timeout_s=300)
+    with peer as made:
+        node = made[0] if isinstance(made, tuple) else made
+        add_node(node, pacs_config=config)
+        words = [sys.executable, "-m", "medimg", "send", str(results / "seg.dcm"), node.name, "--pacs-config", str(config)]
+        process = subprocess.Popen(words, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert reached.wait(120)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=120)
+        release.set()
+    assert process.returncode == 130
+    assert "Interrupted" in err
+    assert "Traceback" not in err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from dataclasses import replace
 from email import message_from_bytes
 from email.policy import HTTP
 from io import BytesIO
@@ -12,10 +13,12 @@ import numpy as np
 import pydicom
 import pytest
 
+from medimg.errors import NodeError
 from medimg.nodes import Outcome, echo, is_there, send
 from medimg.reports import write_all
 from tests.builders.dicom_checks import in_order, voxels
 from tests.builders.orthanc import data_set, orthanc, storescp
+from tests.builders.peers import certificate
 from tests.builders.study import study_result
 
 STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
@@ -240,6 +243,40 @@ def test_what_is_compressed_arrives_as_it_is_where_the_peer_takes_it(knowing_us,
     (sent,) = send(path, knowing_us.dimse).sent
     assert (sent.outcome, sent.note) == (Outcome.FOUND, "")
     assert data_set(knowing_us.files()[sent.instance_uid]) == data_set(path.read_bytes())
+
+
+def test_a_password_that_orthanc_knows_and_one_that_it_does_not(study, tmp_path, monkeypatch):
+    monkeypatch.setenv("ARCHIVE_PASSWORD", "correct-horse")
+    settings = {"AuthenticationEnabled": True, "RegisteredUsers": {"medimg": "correct-horse"}}
+    with orthanc(tmp_path, **settings) as running:
+        known = replace(running.web, scheme="basic", user="medimg", secret="env:ARCHIVE_PASSWORD")
+        assert send(study / "results", known).outcome is Outcome.FOUND
+        (sent,) = send(study / "results", running.web).sent[:1]
+        assert (sent.outcome, sent.retry) == (Outcome.FAILED, False)
+        assert "HTTP 401" in sent.reason
+        monkeypatch.setenv("ARCHIVE_PASSWORD", "wrong")
+        with pytest.raises(NodeError, match="does not accept who we say we are"):
+            echo(known)
+
+
+def test_tls_with_certificates_on_both_sides(study, tmp_path):
+    theirs, _ = certificate(tmp_path / "keys", label="orthanc")
+    ours, _ = certificate(tmp_path / "keys", label="medimg")
+    settings = {
+        "DicomTlsEnabled": True,
+        "DicomTlsCertificate": str(theirs),
+        "DicomTlsPrivateKey": str(theirs.with_suffix(".key")),
+        "DicomTlsTrustedCertificates": str(ours),
+    }
+    with orthanc(tmp_path, knows_us=True, **settings) as running:
+        node = replace(running.dimse, tls=True, ca_file=theirs, certificate_file=ours, key_file=ours.with_suffix(".key"))
+        assert send(study, node).outcome is Outcome.FOUND
+        assert set(running.files()) == set(sent_files(study))
+        without = replace(node, certificate_file=None, key_file=None, timeout_s=5)
+        with pytest.raises(NodeError, match="certificate"):
+            echo(without)
+        with pytest.raises(NodeError, match="not trusted"):
+            echo(replace(node, ca_file=ours))
 
 
 def test_sending_again_is_no_fault_and_makes_no_second_one(knowing_us, study):

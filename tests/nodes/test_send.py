@@ -278,6 +278,28 @@ def test_a_node_without_tls_that_is_spoken_to_in_tls(seg_file, tmp_path):
         ended(send(seg_file, replace(node, tls=True, ca_file=own)), Outcome.FAILED, "does not agree on TLS", code=IN_VAIN)
 
 
+def test_a_node_that_takes_one_association_at_a_time(source, monkeypatch):
+    from medimg.nodes import _dimse_send
+
+    monkeypatch.setattr(_dimse_send, "FEW", 1)
+    with scp(associations=1) as (node, held):
+        ended(send(source, node, associations=4, found_within_s=0), Outcome.FOUND, code=0)
+    assert len(held) == 16
+
+
+def test_a_host_of_several_addresses_of_which_one_is_served(seg_file, monkeypatch):
+    known = socket.getaddrinfo
+
+    def several(host, port, *arguments, **keywords):
+        if host != "several.example":
+            return known(host, port, *arguments, **keywords)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("127.0.0.2", "127.0.0.1")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", several)
+    with scp() as (node, _):
+        ended(send(seg_file, replace(node, host="several.example")), Outcome.FOUND, code=0)
+
+
 def test_what_is_no_dicom_is_not_sent_and_is_said(results, tmp_path):
     shutil.copytree(results / "out", tmp_path / "out")
     (tmp_path / "out" / "run.json").write_text("{}")
