@@ -13,7 +13,7 @@ import pytest
 
 from medimg.cli import main
 from tests.builders.objects import write_objects
-from tests.builders.sources import pacs
+from tests.builders.serving import pacs
 
 ID = "PID-4711"
 

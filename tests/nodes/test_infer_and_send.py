@@ -12,7 +12,7 @@ from medimg.nodes import Outbox, infer_and_send
 from medimg.nodes._outbox_entry import State
 from tests.builders.inferred import Infer
 from tests.builders.objects import write_objects
-from tests.builders.sources import pacs
+from tests.builders.serving import pacs
 
 ID = "PID-4711"
 
