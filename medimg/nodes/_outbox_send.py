@@ -89,7 +89,7 @@ def _claim(outbox: Outbox, name: str) -> tuple[Entry, ...]:
                 (State.SENDING.value, entry.id, State.WAITING.value),
             )
             claimed += [entry.id] * done.rowcount  # somebody may have given it up meanwhile
-    return tuple(entry for entry in outbox.store.entries("node = ?", (name,)) if entry.id in set(claimed))
+    return outbox.store.by_ids(claimed)
 
 
 def _ends(outbox: Outbox, name: str, batch: Sequence[Entry], progress: Progress | None) -> dict[int, End]:
@@ -123,28 +123,33 @@ def _deliver(node: Node, batch: Sequence[Entry], progress: Progress | None) -> d
         delivery = send([entry.file for entry in rest], node, progress=progress)
         sent = {one.instance_uid: one for one in delivery.sent}
         ends |= {entry.id: _end(sent.get(entry.instance_uid), _form(entry)) for entry in rest}
-        ends |= _asked_again(node, [entry for entry in rest if ends[entry.id].state is State.ACCEPTED])
+        ends |= _doubted(node, [entry for entry in rest if ends[entry.id].state in (State.ACCEPTED, State.GIVEN_UP)], ends)
     return ends
 
 
-def _asked_again(node: Node, accepted: Sequence[Entry]) -> dict[int, End]:
-    """Ask once more for what a node took and did not let us ask for: one that died at that moment looks like one that refuses.
+def _doubted(node: Node, entries: Sequence[Entry], ends: dict[int, End]) -> dict[int, End]:
+    """Look whether a node that gave no good answer is there at all: only then is what it said of an object an end.
 
-    Only a node that is there, and still lets nobody ask, ends the matter; the others are asked at the next try.
+    An archive that dies while it is asked looks like one that lets nobody ask, and one whose certificate or our token has run out
+    refuses everything "for good": these entries wait.
     """
     from medimg.nodes._found import is_there
     from medimg.nodes.echo import echo
 
-    if not accepted:
+    if not entries:
         return {}
     try:
         echo(node)
     except NodeError as error:
-        return {entry.id: End(state=State.WAITING, reason=str(error), unclear=True) for entry in accepted}
+        reasons = {entry.id: ends[entry.id].reason if ends[entry.id].state is State.GIVEN_UP else str(error) for entry in entries}
+        return {one: End(state=State.WAITING, reason=reason, unclear=True) for one, reason in reasons.items()}
+    accepted = [entry for entry in entries if ends[entry.id].state is State.ACCEPTED]
+    if not accepted:
+        return {}
     there = is_there(node, [(entry.study_uid, entry.series_uid, entry.instance_uid) for entry in accepted])
-    ends = {entry.id: End(state=State.DELIVERED) for entry in accepted if there.get(entry.instance_uid)}
+    found = {entry.id: End(state=State.DELIVERED) for entry in accepted if there.get(entry.instance_uid)}
     gone = [entry for entry in accepted if there.get(entry.instance_uid) is False]
-    return ends | {entry.id: End(state=State.WAITING, reason=VANISHED, unclear=True) for entry in gone}
+    return found | {entry.id: End(state=State.WAITING, reason=VANISHED, unclear=True) for entry in gone}
 
 
 def _end(sent: Sent | None, past: str) -> End:

@@ -106,6 +106,10 @@ class Store:
             rows = self._database.execute(f"SELECT * FROM entry WHERE {condition} ORDER BY id", tuple(values)).fetchall()  # noqa: S608 - conditions are this room's own words
         return tuple(self._entry(row) for row in rows)
 
+    def by_ids(self, ids: Iterable[int]) -> tuple[Entry, ...]:
+        """Return the entries of these numbers, oldest first; those that are gone are left out."""
+        return self.entries("id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),))
+
     def add(self, files: Iterable[Path], node: str, *, now: float) -> tuple[Entry, ...]:
         """Copy files into the outbox, all of them or none.
 
@@ -123,8 +127,7 @@ class Store:
                 instead = json.dumps(self._copy(file=other, node=node)) if other else ""
                 ids.append(self._add(database, {**self._copy(file=file, node=node), "node": node, "other": instead}, now))
             self._sync()
-        marks = ", ".join("?" * len(ids))
-        return self.entries(f"id IN ({marks})", ids)
+        return self.by_ids(ids)
 
     def take_other_form(self, node: str, study_uid: str, *, reason: str, now: float) -> None:
         """Let the other forms of a study's objects take the place of those that were not delivered."""

@@ -141,9 +141,13 @@ def _run(
         return RunDelivery(run=run)
     studies = [_put(study, box, send, is_kept=output is not None) for study in run.studies if not study.error]
     entries = [entry for study in studies for entry in study.entries]
-    if entries:
-        box.send(send, wait_s=WAIT_S, wanted=entries, progress=progress)
-    now = {entry.id: entry for entry in box.again(entries)}
+    try:
+        if entries:
+            box.send(send, wait_s=WAIT_S, wanted=entries, progress=progress)
+        now = {entry.id: entry for entry in box.again(entries)}
+    except MedimgError as error:  # of the outbox: what it holds is safe, and what the run found shall be told all the same
+        now = {entry.id: entry for entry in entries}
+        studies = [replace(study, error=study.error or str(error), exit_code=error.exit_code) for study in studies]
     studies = [replace(study, entries=tuple(now[entry.id] for entry in study.entries if entry.id in now)) for study in studies]
     if output is None:  # what was written is gone with the folder for temporary files
         run = replace(run, studies=tuple(replace(study, folder=None, files=()) for study in run.studies))

@@ -108,6 +108,17 @@ def test_objects_that_the_outbox_cannot_take_are_said_with_their_study(infer, ar
     assert "Nothing of them is kept" in study.error
 
 
+def test_an_outbox_that_fails_while_it_sends_hides_no_result(infer, archive, options, monkeypatch):
+    def full(*_arguments, **_options):
+        raise OutboxError("Another process has written to the outbox for more than 60 s. Try again when it is done.")
+
+    monkeypatch.setattr(Outbox, "send", full)
+    done = infer_and_send("scan", **options)
+    assert len(done.run.studies) == 1
+    assert (done.studies[0].exit_code, len(done.entries)) == (13, len(done.entries))
+    assert "Another process" in done.studies[0].error
+
+
 def test_a_study_on_a_node_is_fetched_run_and_its_results_sent(infer, archive, options, tmp_path, temporary):
     source = [pydicom.dcmread(path) for path in write_objects(tmp_path / "peer", 4)]
     with pacs(source) as node:

@@ -148,6 +148,19 @@ def test_what_nobody_may_ask_for_is_accepted_and_says_why(outbox, archive, tmp_p
     assert (str(entry.state), entry.reason) == ("accepted", "It lets nobody ask.")
 
 
+def test_a_node_that_refuses_everything_is_tried_again_when_somebody_has_mended_it(outbox, archive, clock, tmp_path):
+    """A certificate or a token that ran out says nothing of the objects."""
+    outbox.put(write_objects(tmp_path, 2), "archive")
+    archive.is_shut = True
+    outbox.send()
+    assert states(outbox) == ["waiting"] * 2
+    assert "certificate" in outbox.entries()[0].reason
+    archive.is_shut = False
+    clock.now += 3600
+    outbox.send()
+    assert states(outbox) == ["delivered"] * 2
+
+
 def test_an_archive_that_died_when_it_was_asked_is_not_one_that_lets_nobody_ask(outbox, archive, clock, tmp_path):
     outbox.put(write_objects(tmp_path, 2), "archive")
     archive.lets_ask, archive.dies_when_asked = False, True
