@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     Context = tuple[str, tuple[str, ...]]  # abstract syntax, transfer syntaxes
 
+VERIFICATION = "1.2.840.10008.1.1"
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 CONTEXTS_LIMIT = 128  # PS3.8 section 9.3.2.2: odd numbers of one byte
 ADDRESSES_LIMIT = 4
@@ -116,6 +117,7 @@ def open_link(node: DimseNode, contexts: Sequence[Context], *, received: Sequenc
             ae_title=node.ae_title,
             ext_neg=[build_role(abstract, scp_role=True) for abstract in received],
             tls_args=(_Tls(node, wires), node.host) if node.tls else None,  # type: ignore[arg-type]  # it is asked for wrap_socket
+            ext_neg=[build_role(abstract, scp_role=True) for abstract in received],
             evt_handlers=[
                 (evt.EVT_CONN_OPEN, prepare),
                 (evt.EVT_DATA_SENT, _acknowledge_at_once),

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from medimg.errors import NodeError
-from medimg.nodes._dimse import EXPLICIT, IMPLICIT, Link, associate
+from medimg.nodes._dimse import EXPLICIT, IMPLICIT, VERIFICATION, Link, associate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,6 +53,8 @@ def find(node: DimseNode, instances: Sequence[tuple[str, str, str]]) -> dict[str
                 try:
                     told |= _of_series(link, study_uid, series_uid, uids)
                 except UnansweredError as error:
+                    if error.is_over and not error.retry:
+                        _require_alive(node)  # one that was killed drops an association just so
                     told |= {uid: Told(None, str(error), retry=error.retry) for uid in uids}
                     if error.is_over:
                         break
@@ -61,6 +63,12 @@ def find(node: DimseNode, instances: Sequence[tuple[str, str, str]]) -> dict[str
         return {uid: told.get(uid, left) for _, _, uid in instances}
     left = next((one for one in told.values() if one.is_there is None), Told(None, "the question was not answered"))
     return {uid: told.get(uid, left) for _, _, uid in instances}
+
+
+def _require_alive(node: DimseNode) -> None:
+    """Raise NodeError unless the node still takes associations."""
+    with associate(node, [(VERIFICATION, (IMPLICIT,))]):
+        pass
 
 
 def _of_series(link: Link, study_uid: str, series_uid: str, uids: list[str]) -> dict[str, Told]:

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from medimg.nodes._node import Node
 
-VERIFICATION = "1.2.840.10008.1.1"
-
 
 def echo(node: Node | str, *, pacs_config: str | Path | None = None) -> float:
     """Ask a node whether it is there (C-ECHO, or a QIDO-RS search for one study) and return the seconds that it took.
@@ -43,7 +41,7 @@ def echo(node: Node | str, *, pacs_config: str | Path | None = None) -> float:
 
 
 def _dimse(node: DimseNode) -> None:
-    from medimg.nodes._dimse import EXPLICIT, IMPLICIT, associate
+    from medimg.nodes._dimse import EXPLICIT, IMPLICIT, VERIFICATION, associate
 
     with associate(node, [(VERIFICATION, (IMPLICIT, EXPLICIT))]) as link:
         if link.association is None:

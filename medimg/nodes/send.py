@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -103,11 +105,27 @@ def send(
         _end(one, answers[one.instance_uid], told.get(one.instance_uid), stands_for.get(one.instance_uid), node)
         for one in instances
     ]
+    sent = [_with_gaps_said(one, list(stands_for.values())) for one in sent]
     sent += [
         Sent(instance_uid="", class_uid="", file=bad.file, outcome=Outcome.FAILED, reason=f"was not sent: it {bad.reason}")
         for bad in gathered.damaged
     ]
     return Delivery(node=node.name, sent=tuple(sent), skipped=tuple(skipped), seconds=perf_counter() - start)
+
+
+def _with_gaps_said(sent: Sent, refused: Sequence[Instance]) -> Sent:
+    """Say of an object that it refers to a label map that the node did not take (a structured report does)."""
+    for one in refused:
+        if sent.in_place_of != one.instance_uid and sent.outcome is not Outcome.FAILED and _holds(sent.file, one.instance_uid):
+            note = f"refers to {one.name}, which is not there: the binary one in its place has another UID"
+            sent = replace(sent, note="; ".join(filter(None, (sent.note, note))))
+    return sent
+
+
+def _holds(file: Path, uid: str) -> bool:
+    """Say whether the bytes of a file hold a UID."""
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(uid.encode("ascii")) >= 0
 
 
 def _store(node: Node, instances: Sequence[Instance], associations: int, tell: Callable[[int], None]) -> dict[str, Answer]:

@@ -174,6 +174,19 @@ def test_a_label_map_that_is_refused_is_replaced_by_the_binary_one_and_it_is_sai
     assert list(knowing_us.files()) == [sent.instance_uid]
 
 
+def test_what_refers_to_a_label_map_that_was_refused_says_so(knowing_us, study, tmp_path):
+    knowing_us.clear()
+    label_map = labelled(study, tmp_path / "results")
+    other = pydicom.dcmread(sorted((study / "source").iterdir())[0])
+    other.ReferencedImageSequence = [pydicom.Dataset()]
+    other.ReferencedImageSequence[0].ReferencedSOPClassUID = LABEL_MAP
+    other.ReferencedImageSequence[0].ReferencedSOPInstanceUID = label_map
+    other.save_as(tmp_path / "results" / "sr.dcm", enforce_file_format=True)
+    notes = {sent.file.name: sent.note for sent in send(tmp_path / "results", knowing_us.dimse).sent}
+    assert "refers to seg.dcm, which is not there" in notes["sr.dcm"]
+    assert "refers" not in notes["seg_binary.dcm"]
+
+
 def test_a_label_map_that_is_taken_is_sent_alone(knowing_us, study, tmp_path):
     knowing_us.clear()
     label_map = labelled(study, tmp_path / "results")

@@ -16,6 +16,7 @@ from medimg.nodes import DimseNode, Outcome, send
 from tests.builders.orthanc import data_set, free_port
 from tests.builders.peers import EXPLICIT, IMPLICIT, certificate, raw, scp
 
+FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 CT = "1.2.840.10008.5.1.4.1.1.2"
 PATIENT = ("Mustermann", "Jörg", "PID4711", "ACC4711")
 AGAIN, IN_VAIN = NodeError.exit_code, DeliveryError.exit_code
@@ -132,6 +133,20 @@ def test_a_node_that_lets_nobody_ask(seg_file, peer, words):
     with scp(**peer) as (node, held):
         ended(send(seg_file, node), Outcome.ACCEPTED, words, code=NOT_PROVEN)
     assert len(held) == 1
+
+
+def test_a_node_that_dies_when_it_is_asked_is_not_taken_for_one_that_lets_nobody_ask(seg_file):
+    """One that is killed drops the association as one does that does not know us."""
+
+    def die(event):
+        if type(event.pdu).__name__ == "P_DATA_TF" and any(str(c.abstract_syntax) == FIND for c in event.assoc.accepted_contexts):
+            event.assoc.ae.require_calling_aet = ["NOBODY"]  # and takes no association from now on
+            event.assoc.abort()
+
+    with scp(on_pdu=die) as (node, held):
+        (sent,) = ended(send(seg_file, node, found_within_s=0), Outcome.ACCEPTED, "peer refuses", code=NOT_PROVEN).sent
+    assert len(held) == 1
+    assert "drop" not in sent.reason
 
 
 @pytest.mark.parametrize(
