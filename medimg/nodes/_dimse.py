@@ -10,13 +10,12 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from medimg.errors import NodeError, OptionError
+from medimg.nodes._wire import Tls, acknowledge_at_once, checkpoint_of, entity_of, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pynetdicom.ae import ApplicationEntity
     from pynetdicom.association import Association
-    from pynetdicom.transport import AssociationSocket
 
     from medimg.nodes._node import DimseNode
 
@@ -77,8 +76,10 @@ def associate(node: DimseNode, contexts: Sequence[Context], *, received: Sequenc
 
 def close(link: Link) -> None:
     """Release the association, if it is still there."""
-    if link.association is not None and link.association.is_established:
-        link.association.release()
+    if link.association is not None:
+        if link.association.is_established:
+            link.association.release()
+        checkpoint_of(link.association).let_go()
     _close_wires(link.wires)
 
 
@@ -103,31 +104,34 @@ def open_link(node: DimseNode, contexts: Sequence[Context], *, received: Sequenc
     connected: list[float] = []
     wires: list[socket.socket] = []
 
-    def prepare(event: Any) -> None:
+    tls = Tls(tls_context(node.name, node.ca_file, node.certificate_file, node.key_file), wires) if node.tls else None
+
+    def connect(event: Any) -> None:
         connected.append(monotonic())
         wires.append(event.assoc.dul.socket.socket)
-        _prepare(wires[-1], node.timeout_s)
+        prepare(wires[-1], node.timeout_s)
 
     start = monotonic()
     for address in _resolve(node):  # a name may have several, and not all of them be served
-        association = _entity(node, wires).associate(
+        association = entity_of(node, wires).associate(
             address,
             node.port,
             contexts=[build_context(abstract, list(syntaxes)) for abstract, syntaxes in contexts],
             ae_title=node.ae_title,
-            ext_neg=[build_role(abstract, scp_role=True) for abstract in received],
-            tls_args=(_Tls(node, wires), node.host) if node.tls else None,  # type: ignore[arg-type]  # it is asked for wrap_socket
+            tls_args=(tls, node.host) if tls else None,  # type: ignore[arg-type]  # it is asked for wrap_socket
             ext_neg=[build_role(abstract, scp_role=True) for abstract in received],
             evt_handlers=[
-                (evt.EVT_CONN_OPEN, prepare),
-                (evt.EVT_DATA_SENT, _acknowledge_at_once),
-                (evt.EVT_DATA_RECV, _acknowledge_at_once),
+                (evt.EVT_CONN_OPEN, connect),
+                (evt.EVT_DATA_SENT, acknowledge_at_once),
+                (evt.EVT_DATA_RECV, acknowledge_at_once),
             ],
         )
         if connected:
             break
     answer = association.acceptor.primitive
     if answer is not None and answer.result == 0:
+        if association.is_established:
+            checkpoint_of(association).hold()
         return Link(
             node=node,
             association=association if association.is_established else None,
@@ -156,59 +160,6 @@ def open_link(node: DimseNode, contexts: Sequence[Context], *, received: Sequenc
         f"{node.name} broke the connection off before an association was agreed on. Look whether a DICOM service listens at "
         f"{node.host}:{node.port}{hint}."
     )
-
-
-def _entity(node: DimseNode, wires: list[socket.socket]) -> ApplicationEntity:
-    """Return our side of associations with a node; `wires` gets the sockets that it makes, those too that never connect."""
-    from pynetdicom.ae import ApplicationEntity
-
-    class Entity(ApplicationEntity):
-        def _create_socket(self, assoc: Association, *arguments: Any, **keywords: Any) -> AssociationSocket:
-            assoc.dul.daemon = True  # a peer that hangs must not keep the process from ending
-            made = super()._create_socket(assoc, *arguments, **keywords)
-            if made.socket is not None:
-                wires.append(made.socket)
-            return made
-
-    entity = Entity(ae_title=node.own_ae_title)
-    entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = node.timeout_s
-    entity.network_timeout = None  # an idle timer would end an association whose peer is busy storing; ours are per message
-    return entity
-
-
-class _Tls:
-    """Makes TLS of a socket, and remembers it: pynetdicom leaves one open whose handshake fails."""
-
-    def __init__(self, node: DimseNode, wires: list[socket.socket]) -> None:
-        self.context = tls_context(node.name, node.ca_file, node.certificate_file, node.key_file)
-        self.wires = wires
-
-    def wrap_socket(self, wire: socket.socket, **keywords: Any) -> socket.socket:
-        """Return the socket that speaks TLS."""
-        wrapped = self.context.wrap_socket(wire, **keywords)
-        self.wires.append(wrapped)
-        return wrapped
-
-
-def _prepare(wire: socket.socket, timeout_s: float) -> None:
-    """Set what the socket needs: pieces sent at once, and an end of waiting for a peer that neither reads nor writes."""
-    wire.settimeout(timeout_s)
-    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def _acknowledge_at_once(event: Any) -> None:
-    """Acknowledge what comes next without delay.
-
-    DCMTK and what is built on it (Orthanc) write an answer in two pieces and, with Nagle's algorithm on, hold the second back
-    until the first is acknowledged; an acknowledgement that waits for company costs 40 ms an instance. Linux forgets the setting,
-    so it is set again after every piece, by the thread that sends and receives.
-    """
-    if hasattr(socket, "TCP_QUICKACK"):
-        held = event.assoc.dul.socket
-        wire = held.socket if held is not None else None
-        if wire is not None:
-            with suppress(OSError):  # closed in the meantime
-                wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
 def tls_context(name: str, ca_file: Any, certificate_file: Any = None, key_file: Any = None) -> ssl.SSLContext:
