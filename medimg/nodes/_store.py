@@ -86,21 +86,13 @@ def store(link: Link, instance: Instance, context_id: int, message_id: int, *, c
     if content is None and not instance.is_unchanged():
         raise ChangedError
     # pynetdicom's own send_c_store queues a whole file in memory, and its clock runs while that is being sent
-    association._reactor_checkpoint.clear()
-    while not association._is_paused:
-        if not association.is_alive():
-            raise LostError(_broken(link))
-        sleep(PAUSE_S)
-    try:
-        for piece in message.encode_msg(context_id, min(association.dimse.maximum_pdu_size or PDU_LIMIT, PDU_LIMIT)):
-            _wait_for_room(link)
-            association.dul.send_pdu(piece)
-        if content is None and not instance.is_unchanged():
-            association.abort()
-            raise ChangedError
-        status = _status(link)
-    finally:
-        association._reactor_checkpoint.set()
+    for piece in message.encode_msg(context_id, min(association.dimse.maximum_pdu_size or PDU_LIMIT, PDU_LIMIT)):
+        _wait_for_room(link)
+        association.dul.send_pdu(piece)
+    if content is None and not instance.is_unchanged():
+        association.abort()
+        raise ChangedError
+    status = _status(link)
     return answer_of(status, link.node.name)
 
 

@@ -45,6 +45,16 @@ def test_a_web_server_that_is_no_archive():
         echo(node)
 
 
+def test_who_promises_four_gibibytes_is_not_waited_for():
+    def behave(connection):
+        connection.recv(1 << 16)
+        connection.sendall(b"\x02\0\xff\xff\xff\xff")
+        connection.recv(1 << 16)
+
+    with raw(behave, timeout_s=60) as node, pytest.raises(NodeError, match="broke the connection off"):
+        echo(node)
+
+
 def test_a_name(root):
     with pytest.raises(OptionError, match=r"orthanc \(the nearest\)"):
         echo("ortanc", pacs_config=root / "configs" / "pacs.toml")
