@@ -23,6 +23,7 @@ FUNCTIONS = {
     "fetch": "medimg.nodes.fetch",
     "infer": ("medimg.infer", "medimg.nodes.infer_and_send"),
     "inspect": "medimg.inspect",
+    "overlay": "medimg.overlay",
     "send": "medimg.nodes.send",
     "train": "medimg.training.train",
 }  # the public function behind a command; two, where a second one does more
@@ -56,6 +57,10 @@ seconds, lengths in millimetres), and under `medimg` the `name`, `reader`, `file
 UIDs are left out with the name.
 
 `--json` prints `{"schema": "medimg.conversion/1", "files": [...], "series": [...], "skipped": [...]}`.
+
+## What `medimg overlay --json` prints
+
+What `medimg infer --json` prints ([findings](findings.md)), with one study; [overlay](overlay.md) says what becomes of a mask.
 
 ## What `medimg evaluate` measures, and `--json` prints
 

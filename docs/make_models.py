@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from medimg.models import load_package
 from medimg.models.package import PACKAGED
+from medimg.training.robustness import CONDITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from medimg.models import ModelCard, SecondOpinion
 
 FOLDER = Path(__file__).parent / "models"
+IMAGES = Path(__file__).parent / "images"
+ROBUSTNESS, CHANGES = "robustness_", ("dice_change", "auroc", "auroc_change")
+ATTRIBUTION = "CT: LIDC-IDRI (Armato et al., CC BY 3.0), cut and outlined by LUNA16 (Setio et al., CC BY 4.0)."
 
 
 def main() -> None:
@@ -75,6 +79,7 @@ def page(card: ModelCard) -> str:
             "## How good it is",
             "",
             *_evidence(card.evidence),
+            *_failures(card),
         ]
     )
 
@@ -92,6 +97,20 @@ def _opinion(opinion: SecondOpinion | None) -> Iterator[str]:
     yield from ("", f"{words} Intercept {opinion.intercept:+.2f}.", "")
 
 
+def _failures(card: ModelCard) -> Iterator[str]:
+    """Show the picture of the worst cases, which `medimg evaluate --output` draws, where it was kept."""
+    picture = IMAGES / f"{card.name}-failures.png"
+    if picture.exists():
+        yield from (
+            "## Where it fails",
+            "",
+            f"![The worst outlines, misses and scores](../images/{picture.name})",
+            "",
+            ATTRIBUTION,
+            "",
+        )
+
+
 def _evidence(evidence: dict[str, Any]) -> Iterator[str]:
     """Say plain values as lines and tables of the card as tables."""
     for name, value in evidence.items():
@@ -99,15 +118,33 @@ def _evidence(evidence: dict[str, Any]) -> Iterator[str]:
             yield from (" ".join(value.split()), "")
     for name, value in evidence.items():
         if isinstance(value, dict):
+            plain = {key: item for key, item in value.items() if key != "title" and not key.startswith(ROBUSTNESS)}
             yield from (f"### {value.get('title', name)}", "")
-            yield from _table(
-                ("figure", "value"), [(_words(key), _figure(item)) for key, item in value.items() if key != "title"]
-            )
+            yield from _table(("figure", "value"), [(_words(key), _figure(item)) for key, item in plain.items()])
             yield ""
+            yield from _robustness({key: item for key, item in value.items() if key.startswith(ROBUSTNESS)})
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             keys = list(value[0])
             yield from _table(tuple(map(_words, keys)), [tuple(_figure(row[key]) for key in keys) for row in value])
             yield ""
+
+
+def _robustness(figures: dict[str, Any]) -> Iterator[str]:
+    """Show the same nodules scanned otherwise, a line for each way."""
+    if not figures:
+        return
+    yield from ("#### The same nodules, scanned otherwise", "", "Changes are paired, nodule by nodule.", "")
+    rows = []
+    for name, condition in CONDITIONS.items():
+        mine = {key.removeprefix(f"{ROBUSTNESS}{name}_"): item for key, item in figures.items()}
+        refused = "refused: outside of what the model takes" if "refused" in mine else ""
+        rows.append((condition.words, refused or _cell(mine, "dice"), *(_cell(mine, key) for key in CHANGES)))
+    yield from _table(("scanned", "Dice", "change", "suspicion AUROC", "change"), rows)
+    yield ""
+
+
+def _cell(figures: dict[str, Any], key: str) -> str:
+    return _figure(figures[key]) if key in figures else ""
 
 
 def _words(name: str) -> str:

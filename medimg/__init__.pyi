@@ -24,6 +24,11 @@ from .preprocessing import resample as resample
 from .preprocessing import window as window
 from .readers import read as read
 from .readers import read_all as read_all
+from .readers import read_mask as read_mask
+from .readers import read_rtstruct as read_rtstruct
+from .readers import read_seg as read_seg
+from .readers import read_sr as read_sr
 from .runs import convert as convert
 from .runs import infer as infer
 from .runs import inspect as inspect
+from .runs import overlay as overlay

@@ -52,7 +52,11 @@ def _study(study: StudyResult) -> Iterator[str]:
     if not study.findings:
         yield f"  {study.provenance.model} {study.provenance.model_version} found nothing"
         return
-    yield f"  {study.provenance.model} {study.provenance.model_version} found {len(study.findings)}:"
+    made_by = study.provenance
+    if made_by.outlines:
+        yield f"  measured {len(study.findings)} given outlines ({made_by.outlines.lower()}):"
+    else:
+        yield f"  {made_by.model} {made_by.model_version} found {len(study.findings)}:"
     yield "   no   centre L, P, S mm        volume mm3  longest mm  mean HU  detection  suspicion"
     for finding in study.findings:
         yield _finding(finding)
@@ -62,8 +66,9 @@ def _finding(finding: Finding) -> str:
     measures, suspicion = finding.measures, finding.score("suspicion")
     center = ", ".join(f"{value:.1f}" for value in finding.center_mm)
     mean = "-" if measures.mean_hu is None else f"{measures.mean_hu:.0f}"
+    sure = "-" if finding.detection_probability is None else f"{finding.detection_probability:.2f}"
     rated = "-" if suspicion is None else f"{suspicion:.2f}"
     return (
         f"  {finding.id:>3}   {center:<22} {measures.volume_mm3:>12.0f} {measures.longest_diameter_mm:>11.1f} {mean:>8} "
-        f"{finding.detection_probability:>10.2f} {rated:>10}"
+        f"{sure:>10} {rated:>10}{'  ' + finding.name if finding.name else ''}"
     )

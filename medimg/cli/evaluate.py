@@ -37,6 +37,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where the networks run (default: auto)"
     )
     parser.add_argument(
+        "--robustness",
+        action="store_true",
+        default=False,
+        help="measure the same nodules again with thicker slices, more noise, other kernels, and turned (takes far longer)",
+    )
+    parser.add_argument(
         "--output", metavar="FOLDER", type=Path, default=None, help="write figures.json, cases.csv, plots and a page here"
     )
     parser.add_argument(

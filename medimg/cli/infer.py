@@ -46,6 +46,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--pacs-config", metavar="FILE", type=Path, help="nodes to choose from, in place of those of medimg pacs add"
     )
     parser.add_argument(
+        "--labelmap",
+        action="store_true",
+        help="write outlines as a LABELMAP segmentation, and as BINARY beside it for older PACS",
+    )
+    parser.add_argument(
         "--json", action="store_true", default=False, help="print the result as JSON, as docs/findings.md describes"
     )
     parser.add_argument("--quiet", action="store_true", default=False, help="show no progress and no summary")

@@ -111,6 +111,12 @@ def write(draw: Any, place: tuple[float, float], text: str, *, size: int, anchor
     draw.text(place, text, fill=ink, font=_font(size), anchor=anchor, stroke_width=2, stroke_fill=(0, 0, 0))
 
 
+def width(text: str, size: int) -> float:
+    """Return how many pixels a line of text is wide."""
+    length: float = _font(size).getlength(text)
+    return length
+
+
 def warmth_bar(image: Image) -> None:
     """Draw what the colours mean, in the lower right corner."""
     from PIL import Image as Images

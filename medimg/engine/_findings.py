@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,7 +38,7 @@ def findings_of(
     """
     stage = card.stage("outline")
     array = np.zeros(volume.shape, np.uint16 if len(kept) > 255 else np.uint8)
-    scored: list[tuple[int, float, tuple[Score, ...]]] = []
+    scored: list[tuple[int, float, tuple[Score, ...], Lesion]] = []
     small = 0
     for probability, lesion in sorted(kept, key=lambda item: -item[0]):
         place = box_under(volume.grid, lesion.grid)
@@ -50,15 +51,15 @@ def findings_of(
             continue
         label = len(scored) + 1
         array[place][part & (array[place] == 0)] = label
-        scored.append((label, probability, _scores.scores(card, lesion)))
+        scored.append((label, probability, _scores.scores(card, lesion), lesion))
     scored.sort(key=lambda item: (-(item[2][0].value if item[2] else item[1]), item[0]))
     order = np.zeros(len(scored) + 1, array.dtype)
-    order[[label for label, _, _ in scored]] = np.arange(1, len(scored) + 1)
+    order[[label for label, *_ in scored]] = np.arange(1, len(scored) + 1)
     labels = {number + 1: card.finding_kind for number in range(len(scored))}
     mask = Mask(array=order[array], grid=volume.grid, labels=labels)
     findings = tuple(
-        _finding(card, volume, region, mask, number, probability, scores)
-        for number, (_, probability, scores) in enumerate(scored, start=1)
+        _spanned(_finding(card, volume, region, mask, number, probability, scores), lesion, threshold=stage.threshold)
+        for number, (_, probability, scores, lesion) in enumerate(scored, start=1)
     )
     return findings, mask, _too_small(card, small)
 
@@ -80,6 +81,16 @@ def _finding(
         tracking_uid=uid_from(card.name, card.version, *weights, *np.round(center, 3), volume.array.shape),
         remarks=remarks_on(card, mask, measures, label=number),
     )
+
+
+def _spanned(finding: Finding, lesion: Lesion, *, threshold: float) -> Finding:
+    """Add what the volume would be by each flip's outline alone, as a share of the mean outline's, which the finding measures."""
+    drawn = np.count_nonzero(middle_part(lesion.outline, threshold=threshold)) * lesion.grid.voxel_volume_mm3
+    if len(lesion.volumes_mm3) < 2 or not drawn:
+        return finding
+    shares = [1.0, *(volume_mm3 / drawn for volume_mm3 in lesion.volumes_mm3)]
+    whole = finding.measures.volume_mm3
+    return replace(finding, volume_span_mm3=(whole * min(shares), whole * max(shares)))
 
 
 def _too_small(card: ModelCard, count: int) -> tuple[Skipped, ...]:

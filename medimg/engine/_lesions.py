@@ -29,7 +29,8 @@ BATCH = 4  # crops at a time: more gains nothing on two cores
 class Lesion:
     """What the networks say of one place: outline probability on a cube, and raw rating logits by name.
 
-    `measured` are the descriptors of the outline's middle part on that cube.
+    `measured` are the descriptors of the outline's middle part on that cube. `each` and `volumes_mm3` are the logits and the
+    volume of every flip alone: what lies between them is what the networks are unsure of.
     """
 
     grid: Grid
@@ -37,6 +38,8 @@ class Lesion:
     logits: dict[str, float]
     peak: float
     measured: dict[str, float] = field(default_factory=dict)
+    each: tuple[dict[str, float], ...] = ()
+    volumes_mm3: tuple[float, ...] = ()
 
 
 def describe(
@@ -65,18 +68,23 @@ def describe(
                 outlines.append(torch.flip(outline.float().sigmoid(), axes))
                 ratings.append(rating.float())
         given_hu = cubes[:, 0].cpu().numpy()
-        outline_mean = torch.stack(outlines).mean(dim=0)[:, 0].cpu().numpy()
+        stacked = torch.stack(outlines)[:, :, 0].cpu().numpy()
+        outline_mean = stacked.mean(axis=0)
         logits = torch.stack(ratings).cpu().numpy()
-        names = network.ratings
+        names: tuple[str, ...] = network.ratings  # type: ignore[assignment]
         for row, (grid, (_, peak)) in enumerate(zip(grids, part, strict=True)):
+            middle = middle_part(outline_mean[row], threshold=stage.threshold)
+            near = grown(middle, RIM_VOXELS)
             lesions.append(
                 Lesion(
                     grid=grid,
                     outline=outline_mean[row],
-                    logits=dict(zip(names, logits[:, row].mean(axis=0).tolist(), strict=True)),  # type: ignore[arg-type]
+                    logits=dict(zip(names, logits[:, row].mean(axis=0).tolist(), strict=True)),
                     peak=peak,
-                    measured=descriptors(
-                        given_hu[row], middle_part(outline_mean[row], threshold=stage.threshold), spacing_mm=spacing_mm
+                    measured=descriptors(given_hu[row], middle, spacing_mm=spacing_mm),
+                    each=tuple(dict(zip(names, one.tolist(), strict=True)) for one in logits[:, row]),
+                    volumes_mm3=tuple(
+                        float(np.count_nonzero((one > stage.threshold) & near)) * spacing_mm**3 for one in stacked[:, row]
                     ),
                 )
             )

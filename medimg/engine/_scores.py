@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import exp, log
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,20 @@ def value(line: ScoreLine, lesion: Lesion, *, threshold: float, opinion: SecondO
     return sigmoid(line.slope * lesion.logits[line.name] + size + second + line.intercept)
 
 
+def span(
+    line: ScoreLine, lesion: Lesion, *, threshold: float, opinion: SecondOpinion | None = None
+) -> tuple[float, float] | None:
+    """Return the lowest and the highest `value` of the flips, each alone; None where there was one only.
+
+    The mean over flips is the score; how far they lie apart says how much hangs on a detail that should not matter.
+    """
+    if len(lesion.each) < 2:
+        return None
+    values = [value(line, replace(lesion, logits=one), threshold=threshold, opinion=opinion) for one in lesion.each]
+    mean = value(line, lesion, threshold=threshold, opinion=opinion)  # of the logits: between the flips' values, but for rounding
+    return min(*values, mean), max(*values, mean)
+
+
 def probability(stage: Stage, lesion: Lesion) -> float:
     """Combine the classifier's first logit and the detector's peak to the probability that the place is a lesion.
 
@@ -56,6 +71,7 @@ def scores(card: ModelCard, lesion: Lesion) -> tuple[Score, ...]:
             value=value(line, lesion, threshold=threshold, opinion=opinion),
             meaning=line.meaning,
             calibrated=line.calibrated,
+            span=span(line, lesion, threshold=threshold, opinion=opinion),
         )
         for line in card.stage("classify").scores[1:]
     ]

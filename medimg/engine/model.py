@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, int, int], None]
     Flips = tuple[tuple[int, ...], ...]
-    Kept = tuple[float, Lesion]  # probability, and what the networks say
+    Seen = tuple[float, Lesion]  # probability, and what the networks say
+    Candidate = tuple[float, tuple[float, float, float]]
 
 AIR_HU = -1024.0
 BORDER_MM = 8.0  # how far beyond the lung mask a nodule's centre may lie: nodules at the wall can be left out of the mask
@@ -86,19 +87,40 @@ class Model:
         Raises:
             UnsuitableScanError: the volume is not what the card says the model was made for.
         """
+        return self.search(volume, progress=progress)[0]
+
+    def search(self, volume: Volume, *, progress: Progress | None = None) -> tuple[Prediction, tuple[Candidate, ...]]:
+        """Return what a call returns, and every place behind it: also those below the operating point, for free-response curves.
+
+        Returns:
+            The Prediction, and (probability, LPS point) of all places that the classifier looked at a second time.
+
+        Raises:
+            UnsuitableScanError: the volume is not what the card says the model was made for.
+        """
         tell = progress or (lambda stage, done, total: None)
         remarks = () if volume.modality else (f"{NO_MODALITY} {self.card.input.modality}.",)
         volume = volume.of_modality(self.card.input.modality)
-        region, unseen, kept, seconds = self._search(volume, tell, unsaid=bool(remarks))
+        region, unseen, seen, seconds = self._search(volume, tell, unsaid=bool(remarks))
         start = time.perf_counter()
-        findings, mask, small = findings_of(self.card, volume, region, kept)
+        findings, mask, small = findings_of(self.card, volume, region, self._kept(seen))
         _lap(seconds, "outline", start)
-        return Prediction(findings=findings, mask=mask, not_evaluated=(*unseen, *small), remarks=remarks, seconds=seconds)
+        prediction = Prediction(
+            findings=findings,
+            mask=mask,
+            looked_for=self.card.finding_kind,
+            looked_in=self.card.finding_site,
+            not_evaluated=(*unseen, *small),
+            remarks=remarks,
+            seconds=seconds,
+        )
+        middles = (self._middle(lesion, self.card.stage("outline")) for _, lesion in seen)
+        return prediction, tuple((probability, middle) for (probability, _), middle in zip(seen, middles, strict=True))
 
     def lesions(self, volume: Volume) -> list[Lesion]:
         """Return the lesions above the operating point as the networks see them: raw logits, before calibration and measuring."""
-        _, _, kept, _ = self._search(volume, lambda stage, done, total: None)
-        return [lesion for _, lesion in kept]
+        _, _, seen, _ = self._search(volume, lambda stage, done, total: None)
+        return [lesion for _, lesion in self._kept(seen)]
 
     def at(self, volume: Volume, center_mm: tuple[float, float, float]) -> tuple[Mask, dict[str, float]]:
         """Outline and score the lesion at a point (LPS mm) that a person gave: no detector, no operating point.
@@ -132,8 +154,8 @@ class Model:
 
     def _search(
         self, volume: Volume, tell: Progress, *, unsaid: bool = False
-    ) -> tuple[Mask, list[Skipped], list[Kept], dict[str, float]]:
-        """Return the lungs, what was not looked at, what was kept, and seconds by stage."""
+    ) -> tuple[Mask, list[Skipped], list[Seen], dict[str, float]]:
+        """Return the lungs, what was not looked at, what the classifier saw twice, and seconds by stage."""
         seconds: dict[str, float] = {}
         start = time.perf_counter()
         tell("prepare", 0, 1)
@@ -146,7 +168,7 @@ class Model:
         places = self._detect(box, allowed, tell)
         start = _lap(seconds, "detect", start)
         tell("outline", 0, 1)
-        kept = self._describe(volume, places)
+        seen = self._describe(volume, places)
         _lap(seconds, "outline", start)
         unseen = [Skipped(what="beyond the scan", reason=beyond)] if beyond else []
         most = int(self.card.stage("detect").parameters["most"])
@@ -154,7 +176,7 @@ class Model:
             unseen.append(
                 Skipped(what="further places", reason=f"The detector proposes {most} places at most, and saw that many.")
             )
-        return region, unseen, kept, seconds
+        return region, unseen, seen, seconds
 
     def _prepare(self, volume: Volume, region: Mask) -> tuple[Volume, NDArray[np.bool_]]:
         """Resample the box of the lungs to the detector's grid; say where in it a lesion's centre may lie."""
@@ -195,8 +217,8 @@ class Model:
         found = _windows.peaks(heat, threshold=stage.threshold, apart=apart, most=int(stage.parameters["most"]))
         return [(tuple(box.grid.to_mm(index).tolist()), height) for index, height in found]
 
-    def _describe(self, volume: Volume, places: list[tuple[tuple[float, float, float], float]]) -> list[Kept]:
-        """Outline and rate each place; move the cube onto what was outlined; keep those that are above the operating point."""
+    def _describe(self, volume: Volume, places: list[tuple[tuple[float, float, float], float]]) -> list[Seen]:
+        """Outline and rate each place; move the cube onto what was outlined, and look again at what may be a lesion."""
         stage, network = self.card.stage("outline"), self.network(self.card.stage("outline"))
         spacing = stage.spacing_mm[0]
 
@@ -205,20 +227,23 @@ class Model:
         ) -> list[Lesion]:
             return describe(network, stage, volume, where, spacing_mm=spacing * factor, device=self.device, flips=flips)
 
-        kept = []
+        seen = []
         least = self.card.stage("classify").parameters.get("first_look_least", 0.0)
         glimpsed = [
             lesion for lesion in look(places, flips=ONCE) if _scores.probability(self.card.stage("classify"), lesion) >= least
         ]
         for lesion in look([(self._middle(lesion, stage), lesion.peak) for lesion in glimpsed]):
             probability = _scores.probability(self.card.stage("classify"), lesion)
-            if probability < self.card.stage("classify").threshold:
-                continue
-            if _surface_share(lesion.outline, stage.threshold) > FULL_SHARE:
+            is_kept = probability >= self.card.stage("classify").threshold
+            if is_kept and _surface_share(lesion.outline, stage.threshold) > FULL_SHARE:
                 wide = look([(self._middle(lesion, stage), lesion.peak)], WIDE_FACTOR)[0]
-                lesion = replace(wide, logits=lesion.logits)
-            kept.append((probability, lesion))
-        return kept
+                lesion = replace(wide, logits=lesion.logits, each=lesion.each)
+            seen.append((probability, lesion))
+        return seen
+
+    def _kept(self, seen: list[Seen]) -> list[Seen]:
+        """Return what lies above the operating point."""
+        return [(probability, lesion) for probability, lesion in seen if probability >= self.card.stage("classify").threshold]
 
     def _middle(self, lesion: Lesion, stage: Stage) -> tuple[float, float, float]:
         part = middle_part(lesion.outline, threshold=stage.threshold)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 BATCH_BYTES, BATCH_INSTANCES = 64 << 20, 100  # of one request; one larger instance is a request of its own
 PIECE = 1 << 18
 REFERENCED, FAILED, UID, REASON, WARNING = "00081199", "00081198", "00081155", "00081197", "00081196"
-BAD_REQUEST, CONFLICT, TOO_LARGE, UNSUPPORTED = 400, 409, 413, 415
+FAILURE = 500
+OF_THE_CONTENT = (400, 409, 413, 415, FAILURE)  # refusals that may mean one instance of several
 # PS3.18 table I.2-2 and PS3.3 section C.14.1.1
 CLASS_NOT_SUPPORTED = 0x0122
 REASONS = {
@@ -45,11 +46,10 @@ def stow_all(node: WebNode, instances: Sequence[Instance], *, tell: Tell) -> dic
             except NodeError as error:
                 reason = str(error).rstrip(".")
                 told = {one.instance_uid: Answer(is_taken=False, reason=reason, retry=error.retry) for one in instances}
-                # what was under way may have arrived; what comes after would fare no better
-                under_way = {
-                    one.instance_uid: Answer(is_taken=False, reason=reason, retry=True, is_unclear=True) for one in batch
-                }
-                return {**told, **(under_way if error.retry else {}), **answers}
+                is_unclear = error.retry or len(batch) > 1  # some of it may have arrived; what comes after would fare no better
+                broken = Answer(is_taken=False, reason=reason, retry=error.retry, is_unclear=is_unclear)
+                under_way = dict.fromkeys((one.instance_uid for one in batch), broken)
+                return {**told, **under_way, **answers}
             tell(len(answers))
     return answers
 
@@ -90,14 +90,18 @@ def _request(web: Web, batch: list[Instance]) -> dict[str, Answer]:
         reason = "was changed while it was sent, or was sent beside one that was; what the node has of it is not known"
         return answers | {one.instance_uid: Answer(is_taken=False, reason=reason, retry=True, is_unclear=True) for one in batch}
     told = _told(content, web.node)
-    if not told and status in (BAD_REQUEST, CONFLICT, TOO_LARGE, UNSUPPORTED) and len(batch) > 1:
+    if not told and status in OF_THE_CONTENT and len(batch) > 1:
         for one in batch:
             answers |= _request(web, [one])
         return answers
     if not told and not 200 <= status < 300:
-        if status in (BAD_REQUEST, CONFLICT, TOO_LARGE, UNSUPPORTED):
-            reason = f"{web.node.name} refuses it (HTTP {status}) and does not say why"
-            return answers | {batch[0].instance_uid: Answer(is_taken=False, reason=reason)}
+        if status in OF_THE_CONTENT:
+            is_failure = status == FAILURE
+            words = "failed while it stored it" if is_failure else "refuses it"
+            reason = f"{web.node.name} {words} (HTTP {status}) and does not say why"
+            return answers | {
+                batch[0].instance_uid: Answer(is_taken=False, reason=reason, retry=is_failure, is_unclear=is_failure)
+            }
         raise refusal(web.node, status)
     silent = f"{web.node.name} answered HTTP {status} and named it neither among what it stored nor among what failed"
     unnamed = Answer(is_taken=False, reason=silent, is_unclear=True)

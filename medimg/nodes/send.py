@@ -97,8 +97,10 @@ def send(
             skipped.append(Skipped(what=stands_for[other.instance_uid].name, reason=answers[uid].reason))
 
     asked = [one for one in instances if answers[one.instance_uid].is_taken or answers[one.instance_uid].is_unclear]
+    is_any_taken = any(answers[one.instance_uid].is_taken for one in asked)
+    within_s = found_within_s if is_any_taken else 0.0  # of what broke off it is enough to ask once
     tell("ask", 0, len(asked))
-    told = ask_until_found(node, [(one.study_uid, one.series_uid, one.instance_uid) for one in asked], within_s=found_within_s)
+    told = ask_until_found(node, [(one.study_uid, one.series_uid, one.instance_uid) for one in asked], within_s=within_s)
     tell("ask", len(asked), len(asked))
 
     sent = [

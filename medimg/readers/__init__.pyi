@@ -1,3 +1,4 @@
+from ._dicom_object import patient_words as patient_words
 from ._front import load_series as load_series
 from ._front import nothing_there as nothing_there
 from ._front import read as read
@@ -5,4 +6,9 @@ from ._front import read_all as read_all
 from ._front import read_series as read_series
 from ._front import refusal as refusal
 from ._front import scan as scan
+from ._mask import read_mask as read_mask
+from ._mask import source_series as source_series
+from ._rtstruct import read_rtstruct as read_rtstruct
+from ._seg import read_seg as read_seg
+from ._sr import read_sr as read_sr
 from ._walk import find_files as find_files

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 HEADER_LIMIT = 256 << 20  # bytes of header; enhanced objects of 10,000 frames have some 20 MiB
 ELEMENTS_LIMIT = 100_000  # of a data set; images have some 300, with private ones some thousands
+ELEMENT_START = 12  # bytes of tag, VR and length
 STEPS_LIMIT = 3_000_000  # elements looked at within sequences of undefined length; a few seconds
 NESTING_LIMIT = 32  # sequences within sequences; real objects have under 10
 INFLATED_LIMIT = 1 << 28  # bytes a deflated file may become; they are held in memory
@@ -175,7 +176,7 @@ def read_header(path: str | Path) -> Header:
                 header = _walk_file(name, head, size)
                 break
             except NeedMoreError as more:
-                if more.upto > size or len(head) >= size:
+                if more.upto > size + ELEMENT_START or len(head) >= size:  # a look for another element may reach past the last
                     raise NotDicomError("it ends in the middle of its header") from None
                 if more.upto > HEADER_LIMIT or len(head) >= HEADER_LIMIT:
                     raise NotDicomError(f"its header is longer than {HEADER_LIMIT >> 20} MiB") from None
@@ -194,16 +195,16 @@ def read_header(path: str | Path) -> Header:
 
 def _walk_file(path: str, head: bytes, size: int) -> Header:
     if head[128:132] == b"DICM":
-        syntax, start = _meta(head, 132)
+        syntax, start = meta_group(head, 132)
     elif head[:2] == b"\x02\0":
-        syntax, start = _meta(head, 0)
+        syntax, start = meta_group(head, 0)
     else:
         syntax, start = "", 0
     if start + 8 > len(head):
         raise NeedMoreError(start + 8) if len(head) < size else NotDicomError("it holds no data set")
     if syntax == tag.DEFLATED_LITTLE:
         header = Header(path, syntax)
-        header.content = head = _inflate(path, start)
+        header.content = head = inflate(path, start)
         size, start = len(head), 0
     else:
         if not syntax:
@@ -216,7 +217,7 @@ def _walk_file(path: str, head: bytes, size: int) -> Header:
     return header
 
 
-def _meta(head: bytes, pos: int) -> tuple[str, int]:
+def meta_group(head: bytes, pos: int) -> tuple[str, int]:
     """Return the transfer syntax of the file meta group (always explicit little endian) and where the group ends."""
     syntax = ""
     while pos + 12 <= len(head) and head[pos : pos + 2] == b"\x02\0":
@@ -345,7 +346,7 @@ def skip_sequence(head: bytes, pos: int, explicit: bool, short: Unpack, long: Un
     return pos
 
 
-def _inflate(path: str, start: int) -> bytes:
+def inflate(path: str, start: int) -> bytes:
     """Inflate a whole data set, piece by piece, so that one that inflates without end is left in time."""
     engine = zlib.decompressobj(-zlib.MAX_WBITS)
     pieces, size = [], 0

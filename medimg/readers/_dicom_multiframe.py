@@ -65,11 +65,11 @@ def frames_of_groups(header: Header, modality: str) -> list[Frame]:
     if trouble:  # of the whole object: what stands in the frames' groups does not matter
         return [Frame(header, modality=modality, trouble=trouble)]
     others = [at for at, (group, element) in enumerate(pointers) if int(group) << 16 | int(element) not in POSITION_POINTERS]
-    common = _Groups(shared[0] if shared else {}, header.big)
+    common = Groups(shared[0] if shared else {}, header.big)
     frames = []
     for number, group in enumerate(groups):
         try:
-            frame = _frame(header, modality, number, _Groups(group, header.big, common), others)
+            frame = _frame(header, modality, number, Groups(group, header.big, common), others)
         except NotDicomError:
             frame = Frame(header, number, modality, trouble=("bad-groups", "has functional groups that cannot be read"))
         frames.append(frame)
@@ -84,10 +84,10 @@ def _taken(header: Header, key: int) -> list[dict[int, bytes]]:
     return items(raw, big=header.big)
 
 
-class _Groups:
+class Groups:
     """The functional groups of a frame, or of all frames: found in its own first, else in the common ones."""
 
-    def __init__(self, own: dict[int, bytes], big: bool, common: _Groups | None = None) -> None:
+    def __init__(self, own: dict[int, bytes], big: bool, common: Groups | None = None) -> None:
         self.own, self.big, self.common = own, big, common
         self.parsed: dict[int, dict[int, bytes]] = {}
 
@@ -120,7 +120,7 @@ class _Groups:
         return self.parsed[group]
 
 
-def _frame(header: Header, modality: str, index: int, groups: _Groups, others: list[int]) -> Frame:
+def _frame(header: Header, modality: str, index: int, groups: Groups, others: list[int]) -> Frame:
     frame = Frame(header, index, modality)
     frame.rows, frame.columns = header.integer(tag.ROWS) or 0, header.integer(tag.COLUMNS) or 0
     frame.position = position(groups.text(tag.PLANE_POSITION, tag.POSITION))

@@ -9,17 +9,34 @@ from medimg.values import Skipped
 if TYPE_CHECKING:
     from medimg.values import StudyResult
 
+MOST_KEY_IMAGES = 20  # nobody looks through more; they are the most suspicious ones
+
 
 def not_written(result: StudyResult) -> tuple[Skipped, ...]:
     """Return the objects that a reader would look for and that this study does not get, each with its reason."""
     absent = []
     if result.prediction and result.source_instances:
-        reason = why_no_seg(result)
-        if reason:
-            absent.append(Skipped(what="seg.dcm", reason=reason))
+        for what, reason in (("seg.dcm", why_no_seg(result)), ("sr.dcm", why_no_sr(result)), ("key_1.dcm", why_no_key(result))):
+            if reason:
+                absent.append(Skipped(what=what, reason=reason))
+        if len(result.findings) > MOST_KEY_IMAGES:
+            few = f"Only the first {MOST_KEY_IMAGES} of {len(result.findings)} findings get a key image; sr.dcm has all."
+            absent.append(Skipped(what=f"key_{MOST_KEY_IMAGES + 1}.dcm", reason=few))
     if result.findings and not result.heatmaps:
         absent.append(Skipped(what="heatmap.nii.gz", reason="No explanation of the findings was asked for."))
     return tuple(absent)
+
+
+def why_no_sr(result: StudyResult) -> str:
+    """Say why a study from DICOM gets no `sr.dcm`, "" if it gets one."""
+    if result.series.grid is None or not result.series.grid.frame_of_reference:
+        return "The source has no frame of reference, so no measurement can be tied to a place in it: it gets key images only."
+    return ""
+
+
+def why_no_key(result: StudyResult) -> str:
+    """Say why a study from DICOM gets no key images, "" if it gets them."""
+    return "" if result.findings else "No finding, so there is no slice to show."
 
 
 def why_no_seg(result: StudyResult) -> str:

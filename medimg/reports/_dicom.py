@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import unicodedata
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from medimg._tools.files import whole_file
-from medimg._tools.identity import digest
+from medimg._tools.identity import digest, uid_from
+from medimg.reports._source_header import HOW_REMOVED, header_digest, source_header
+from medimg.values import Code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,12 +18,16 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-    from medimg.values import Mask, StudyResult
+    from medimg.values import Finding, Mask, StudyResult
 
 MANUFACTURER = "medimg"
+ABNORMAL = Code("SCT", "49755003", "Morphologically Abnormal Structure")
 CONTENT_CREATOR = "medimg^"  # a name of one component is a retired form, which validators warn of
-HOW_REMOVED = ("DeidentificationMethod", "DeidentificationMethodCodeSequence")
 NO_METHOD = "not stated by the source"  # where an identity was removed, one of the two must say how
+BODY_PARTS = {"39607008": "CHEST", "10200004": "LIVER", "64033007": "KIDNEY", "76752008": "BREAST", "12738006": "BRAIN"}
+WORDS = {"×": "x", "–": "-", "—": "-", "−": "-", "µ": "u", "²": "2", "³": "3", "°": " deg", "≥": ">=", "≤": "<="}
+BODY_PARTS = {"39607008": "CHEST", "10200004": "LIVER", "64033007": "KIDNEY", "76752008": "BREAST", "12738006": "BRAIN"}
+WORDS = {"×": "x", "–": "-", "—": "-", "−": "-", "µ": "u", "²": "2", "³": "3", "°": " deg", "≥": ">=", "≤": "<="}
 NO_DATE, NO_TIME = "19000101", "000000"  # where the source has none at all; the day of writing would change the bytes
 DATES = (  # the series the object is made from, then ever wider
     ("SeriesDate", "SeriesTime"),
@@ -39,18 +46,26 @@ def source_date(header: Dataset) -> tuple[str, str]:
 
 
 def identity(result: StudyResult) -> tuple[str, ...]:
-    """Return what a result is made from: source instances, model, weights, version, options, and the voxels of its outlines.
+    """Return what a result is made from.
 
+    That is: source instances and what their header says of the patient; model, weights, version, options; the outlined voxels.
     UIDs are made from this, so the same UID means the same bytes.
+
+    Raises:
+        ScanError: the source was moved or changed since it was read.
     """
     assert result.prediction is not None  # NEEDS has looked
     made_by = result.provenance
     return (
         result.series.series_uid,
         digest(*(source.instance_uid for source in result.series.slices)).hex(),
+        header_digest(source_header(result.source_instances[0])[0]).hex(),
         f"{made_by.model} {made_by.model_version} {made_by.medimg_version} {sorted(made_by.weights_sha256.items())}",
         f"{sorted(made_by.parameters.items(), key=str)} {sorted(made_by.versions.items())}",
-        digest(*_labelled(result.prediction.mask), repr([finding.to_dict() for finding in result.findings])).hex(),
+        digest(
+            *_labelled(result.prediction.mask),
+            repr([(finding.to_dict(), finding.kind, finding.category) for finding in result.findings]),
+        ).hex(),
     )
 
 
@@ -63,15 +78,59 @@ def _labelled(mask: Mask) -> Iterator[object]:
             yield from (index, places.astype("<i8").tobytes(), plane.ravel()[places].astype("<u2").tobytes())
 
 
+def device_uid(result: StudyResult) -> str:
+    """Return the UID of the device that made a result: the same for every result of one version of a model, by its weights."""
+    made_by = result.provenance
+    return uid_from("medimg", made_by.model, made_by.model_version, *sorted(made_by.weights_sha256.items()))
+
+
+def contributing(result: StudyResult) -> list[Any]:
+    """Return what took part besides the scanner and the maker of the file: medimg with the model, a device of its own."""
+    import highdicom as hd
+    from pydicom.sr.codedict import codes
+
+    made_by = result.provenance
+    device = hd.ContributingEquipment(
+        manufacturer=MANUFACTURER,
+        purpose_of_reference=codes.DCM.ProcessingEquipment,
+        manufacturer_model_name=plain(made_by.model)[:64],
+        software_versions=[f"medimg {made_by.medimg_version}", plain(f"{made_by.model} {made_by.model_version}")[:64]],
+        device_serial_number=plain(f"{made_by.model} {made_by.model_version}")[:64],
+        contribution_description=plain(made_by.model_summary)[:1024] or None,
+    )
+    device.DeviceUID = device_uid(result)
+    return [device]
+
+
+def plain(text: str) -> str:
+    """Return text that every character set of DICOM can hold; what has no ASCII form becomes a question mark.
+
+    >>> plain("12 × 8 mm – r\u00e9sum\u00e9")
+    '12 x 8 mm - resume'
+    """
+    for letter, words in WORDS.items():
+        text = text.replace(letter, words)
+    letters = (letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    return "".join(letters).encode("ascii", "replace").decode("ascii")
+
+
 def equipment(result: StudyResult) -> dict[str, str]:
     """Return the equipment that made an object: this package, and the model as its own device."""
     made_by = result.provenance
     return {
         "manufacturer": MANUFACTURER,
-        "manufacturer_model_name": made_by.model,
+        "manufacturer_model_name": plain(made_by.model)[:64],
         "software_versions": f"medimg {made_by.medimg_version}",
-        "device_serial_number": f"{made_by.model} {made_by.model_version}",
+        "device_serial_number": plain(f"{made_by.model} {made_by.model_version}")[:64],
     }
+
+
+def description(result: StudyResult, what: str) -> str:
+    """Return the description of a series of ours, which says that it is no person's work, or that the outlines were given."""
+    model = plain(result.provenance.model)
+    if result.provenance.outlines:
+        return f"medimg {model[: 64 - len(what) - 30]}: {what} (given, research only)"
+    return f"medimg {model[: 64 - len(what) - 30]}: {what} (AI, research only)"
 
 
 def fix_dates(dataset: Dataset, header: Dataset) -> None:
@@ -88,14 +147,33 @@ def fix_dates(dataset: Dataset, header: Dataset) -> None:
 
 def complete(dataset: Dataset, header: Dataset, *, body_part: str) -> None:
     """Add what highdicom does not copy from the source: without it, objects of one study differ or miss what a module wants."""
-    for keyword in ("StudyDescription", *HOW_REMOVED):
+    for keyword in ("StudyDescription", "TimezoneOffsetFromUTC", *HOW_REMOVED):
         if header.get(keyword):
             dataset[keyword] = header[keyword]
     if dataset.get("PatientIdentityRemoved") == "YES" and not any(dataset.get(keyword) for keyword in HOW_REMOVED):
         dataset.DeidentificationMethod = NO_METHOD
-    body_part = str(header.get("BodyPartExamined") or body_part)
-    if body_part:
-        dataset.BodyPartExamined = body_part
+    part = str(header.get("BodyPartExamined") or body_part)
+    if part and dataset.Modality != "SR":  # a document has no module that holds it
+        dataset.BodyPartExamined = part
+
+
+def body_part(result: StudyResult) -> str:
+    """Return DICOM's word for where the findings lie, "" where it has none."""
+    assert result.prediction is not None  # NEEDS has looked
+    sites = [finding.site for finding in result.findings if finding.site] + [result.prediction.looked_in]
+    return BODY_PARTS.get(sites[0].value, "") if sites[0] else ""
+
+
+def category(finding: Finding) -> Any:
+    """Return the wider sort of thing that a finding is."""
+    return concept(finding.category or ABNORMAL)
+
+
+def concept(code: Code) -> Any:
+    """Return a code as highdicom takes it."""
+    import highdicom as hd
+
+    return hd.sr.CodedConcept(value=code.value, scheme_designator=code.scheme, meaning=plain(code.meaning))
 
 
 def save(dataset: Dataset, path: Path) -> Path:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medimg.errors import GeometryError, ScanError
+from medimg.errors import GeometryError
+from medimg.reports._source_header import read_header, source_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,10 +22,6 @@ PER_INSTANCE = [
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "Rows", "Columns"),
     *("PixelSpacing", "SliceThickness", "ImagePositionPatient", "ImageOrientationPatient"),
 ]
-MUST_BE_THERE = (  # type 2 of patient and study: may be empty, not absent, and many a source leaves them out
-    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID"),
-    *("StudyDate", "StudyTime", "ReferringPhysicianName"),
-)
 GEOMETRY = ("PlaneOrientationSequence", "PixelMeasuresSequence")
 OF_A_FRAME = (*GEOMETRY, "PlanePositionSequence")
 
@@ -40,13 +37,10 @@ def source_images(sources: Sequence[SourceSlice]) -> list[Dataset]:
         ScanError: a source was moved or changed since it was read.
         GeometryError: a header puts its slice elsewhere than it was read.
     """
-    first = _header(sources[0])
-    for keyword in MUST_BE_THERE:
-        if keyword not in first:
-            setattr(first, keyword, None)
+    first, _ = source_header(sources[0])
     if "PerFrameFunctionalGroupsSequence" in first:
         return [_as_one(first, sources)]
-    found = [first, *(_header(source, tags=PER_INSTANCE) for source in sources[1:])]
+    found = [first, *(read_header(source, tags=PER_INSTANCE) for source in sources[1:])]
     for source, header in zip(sources, found, strict=True):
         _require_place(source, header.get("ImagePositionPatient"))
         header.ImageOrientationPatient = first.ImageOrientationPatient  # its rounding varies; the reader found them equal
@@ -78,20 +72,6 @@ def refer(dataset: Dataset, planes: Sequence[SourceSlice], every: Iterable[Sourc
     dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence = references
 
 
-def _header(source: SourceSlice, tags: list[str] | None = None) -> Dataset:
-    import pydicom
-
-    try:
-        header = pydicom.dcmread(source.file, stop_before_pixels=True, specific_tags=tags, force=True)
-    except (OSError, pydicom.errors.InvalidDicomError) as error:
-        raise ScanError(
-            f"{source.file.name} can no longer be read. Leave the scan in place until the results are written."
-        ) from error
-    if header.get("SOPInstanceUID") != source.instance_uid:
-        raise ScanError(f"{source.file.name} was changed after it was read. Run it again.")
-    return header
-
-
 def _as_one(first: Dataset, sources: Sequence[SourceSlice]) -> Dataset:
     """Make one multi-frame header of the frames in `sources`, which may stand in several instances."""
     from pydicom.dataset import Dataset as New
@@ -100,7 +80,7 @@ def _as_one(first: Dataset, sources: Sequence[SourceSlice]) -> Dataset:
     frames = []
     for source in sources:
         if source.file not in headers:
-            headers[source.file] = _header(source)
+            headers[source.file] = read_header(source)
         header = headers[source.file]
         shared = header.SharedFunctionalGroupsSequence[0]
         own = header.PerFrameFunctionalGroupsSequence[source.frame]

@@ -9,24 +9,41 @@ import numpy as np
 from medimg._tools.identity import uid_from
 from medimg.errors import GeometryError
 from medimg.reports._absent import why_no_seg
-from medimg.reports._dicom import CONTENT_CREATOR, complete, equipment, fix_dates, identity, save
+from medimg.reports._dicom import (
+    CONTENT_CREATOR,
+    body_part,
+    category,
+    complete,
+    concept,
+    contributing,
+    description,
+    equipment,
+    fix_dates,
+    identity,
+    plain,
+    save,
+)
+from medimg.reports._source_header import quiet
 from medimg.reports._sources import refer, source_images
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
     from pydicom.dataset import Dataset
 
-    from medimg.values import Code, Finding, Grid, SourceSlice, StudyResult
+    from medimg.values import Finding, Grid, SourceSlice, StudyResult
 
 NEEDS = ("findings", "source_instances")
 FILE = "seg.dcm"
+BINARY_FILE = "seg_binary.dcm"  # beside a LABELMAP, for a peer that refuses one
 SERIES_NUMBER = 9001  # ours begin at 9000, after anything a scanner numbers; a second model takes the next hundred
+SEGMENTATION_CLASS, LABELMAP_CLASS = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
 CATEGORY = ("49755003", "SCT", "Morphologically Abnormal Structure")
 EVEN_MM = 1e-3
+UNKNOWN = "not known: the outlines were given"
 HALF_STEP, A_PIXEL = 0.51, 1.01  # how far readers let a slice lie from its place on the grid, with rounding
-BODY_PARTS = {"39607008": "CHEST", "10200004": "LIVER", "64033007": "KIDNEY", "76752008": "BREAST", "12738006": "BRAIN"}
 COLOURS = ((60, 60, 45), (75, -5, 65), (55, 65, -40), (65, -45, 35), (55, -10, -45), (70, 35, 60))  # CIELab, told apart on grey
 
 
@@ -35,7 +52,9 @@ def write(result: StudyResult, folder: Path) -> tuple[Path, ...]:
 
     Segment number n is the n-th finding. Slices that were filled in because nothing was measured there get no frame. The same
     result gives the same UIDs and the same bytes; dates are the source's. Of the source only headers are read. Nothing is written
-    where a SEG would not be legal or has no place (see `not_written`).
+    where a SEG would not be legal or has no place (see `not_written`). With `result.labelmap` it is a LABELMAP (DICOM's
+    Supplement 243: one frame a slice, the number of the segment in each pixel), and `seg_binary.dcm` holds the same outlines
+    as BINARY, for a peer that does not take a LABELMAP; one of the two is meant for an archive, never both.
 
     Raises:
         GeometryError: the outlines do not lie on the source's slices.
@@ -44,50 +63,68 @@ def write(result: StudyResult, folder: Path) -> tuple[Path, ...]:
     """
     if why_no_seg(result):
         return ()
-    return (save(segmentation(result), folder / FILE),)
+    files: tuple[Path, ...] = (save(segmentation(result, labelmap=result.labelmap), folder / FILE),)
+    if result.labelmap:
+        files += (save(segmentation(result, labelmap=False), folder / BINARY_FILE),)
+    return files
 
 
-def segmentation(result: StudyResult) -> Dataset:
+def uids(parts: Sequence[str], *, labelmap: bool) -> tuple[str, str]:
+    """Return class and instance UID of the segmentation of a result with this identity."""
+    kind, class_uid = ("labelmap", LABELMAP_CLASS) if labelmap else ("seg", SEGMENTATION_CLASS)
+    return class_uid, uid_from(*parts, kind, "instance")
+
+
+def segment_numbers(result: StudyResult) -> dict[int, int]:
+    """Return the segment number of each finding, by its id."""
+    return {finding.id: number for number, finding in enumerate(result.findings, 1)}
+
+
+def tracking(result: StudyResult, finding: Finding, parts: Sequence[str]) -> tuple[str, str]:
+    """Return what a finding is followed by, the same in every object: its identifier for people, and its UID."""
+    uid = finding.tracking_uid or uid_from(*parts, "tracking", finding.id)
+    return plain(finding.name or f"{finding.kind.meaning} {finding.id}")[:64], uid
+
+
+def segmentation(result: StudyResult, *, labelmap: bool) -> Dataset:
     """Return the Segmentation of a result, as `write` writes it."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom and highdicom warn of odd values with the value, which can be a patient's name
-        return _segmentation(result)
+    with quiet():
+        return _segmentation(result, labelmap=labelmap)
 
 
-def _segmentation(result: StudyResult) -> Dataset:
+def _segmentation(result: StudyResult, *, labelmap: bool) -> Dataset:
     import highdicom as hd
 
     assert result.prediction is not None
     result.series.grid.require_fit(result.prediction.mask.grid, "The outlines")  # type: ignore[union-attr]
     planes = _planes(result)
     sources = source_images([source for source, _ in planes])
-    parts = identity(result)
+    parts, kind = identity(result), "labelmap" if labelmap else "seg"
     made_by = result.provenance
+    types = hd.seg.SegmentationTypeValues
     dataset: Dataset = hd.seg.Segmentation(
         source_images=sources,
         pixel_array=np.stack([plane for _, plane in planes]),
-        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=[_description(result, finding, number) for number, finding in enumerate(result.findings, 1)],
-        series_instance_uid=uid_from(*parts, "seg", "series"),
+        segmentation_type=types.LABELMAP if labelmap else types.BINARY,
+        segment_descriptions=[_description(result, finding, number, parts) for number, finding in enumerate(result.findings, 1)],
+        series_instance_uid=uid_from(*parts, kind, "series"),
         series_number=SERIES_NUMBER,
-        sop_instance_uid=uid_from(*parts, "seg", "instance"),
+        sop_instance_uid=uids(parts, labelmap=labelmap)[1],
         instance_number=1,
         content_label="FINDINGS",
-        content_description=f"{made_by.model} {made_by.model_version}"[:64],
+        content_description=plain(f"{made_by.model} {made_by.model_version}")[:64],
         content_creator_name=CONTENT_CREATOR,
-        series_description=f"medimg {made_by.model}: outlines (AI, research only)"[:64],
+        series_description=description(result, "outlines"),
+        contributing_equipment=contributing(result),
         **equipment(result),
     )
-    organization = uid_from(*parts, "seg", "dimensions")
+    organization = uid_from(*parts, kind, "dimensions")
     for item in (*dataset.DimensionIndexSequence, *dataset.DimensionOrganizationSequence):
         item.DimensionOrganizationUID = organization
     _spacing(dataset, result)
     fix_dates(dataset, sources[0])
     refer(dataset, [source for source, _ in planes], result.series.slices)
-    site = next((finding.site.value for finding in result.findings if finding.site), "")
-    complete(dataset, sources[0], body_part=BODY_PARTS.get(site, ""))
+    complete(dataset, sources[0], body_part=body_part(result))
     return dataset
 
 
@@ -103,8 +140,8 @@ def _planes(result: StudyResult) -> list[tuple[SourceSlice, NDArray[np.unsignedi
         max(int(mask.array.max()), *(finding.id for finding in result.findings)) + 1,
         dtype=np.uint8 if len(result.findings) < 256 else np.uint16,
     )
-    for number, finding in enumerate(result.findings, 1):
-        numbers[finding.id] = number
+    for label, number in segment_numbers(result).items():
+        numbers[label] = number
     planes = []
     for index, origin in enumerate(series.slice_of):
         if origin is None or not mask.array[index].any():
@@ -139,36 +176,34 @@ def _spacing(dataset: Dataset, result: StudyResult) -> None:
         del measures[0].SpacingBetweenSlices
 
 
-def _description(result: StudyResult, finding: Finding, number: int) -> Any:
+def _description(result: StudyResult, finding: Finding, number: int, parts: Sequence[str]) -> Any:
     import highdicom as hd
     from pydicom.sr.codedict import codes
 
     made_by = result.provenance
+    how = made_by.outlines or "AUTOMATIC"
     algorithm = hd.AlgorithmIdentificationSequence(
-        name=made_by.model[:64],
+        name=plain(str(made_by.parameters.get("outlined_by") or UNKNOWN) if made_by.outlines else made_by.model)[:64],
         family=codes.DCM.ArtificialIntelligence,
-        version=made_by.model_version[:64],
+        version=plain(made_by.model_version)[:64],
         source="medimg",
         parameters={f"weights_sha256 {name}": value for name, value in sorted(made_by.weights_sha256.items())} or None,
     )
+    tracking_id, tracking_uid = tracking(result, finding, parts)
     described = hd.seg.SegmentDescription(
         segment_number=number,
-        segment_label=f"{finding.kind.meaning} {finding.id}"[:64],
-        segmented_property_category=hd.sr.CodedConcept(*CATEGORY),
-        segmented_property_type=_concept(finding.kind),
-        algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
-        algorithm_identification=algorithm,
-        tracking_uid=finding.tracking_uid or uid_from(*identity(result), "tracking", finding.id),
-        tracking_id=f"{finding.kind.meaning} {finding.id}"[:64],
-        anatomic_regions=[_concept(finding.site)] if finding.site else None,
+        segment_label=tracking_id,
+        segmented_property_category=category(finding),
+        segmented_property_type=concept(finding.kind),
+        algorithm_type=hd.seg.SegmentAlgorithmTypeValues[how],
+        algorithm_identification=None if how == "MANUAL" else algorithm,
+        tracking_uid=tracking_uid,
+        tracking_id=tracking_id,
+        anatomic_regions=[concept(finding.site)] if finding.site else None,
         display_color=hd.color.CIELabColor(*COLOURS[(number - 1) % len(COLOURS)]),
     )
+    if made_by.outlines and "SegmentationAlgorithmIdentificationSequence" in described:
+        del described.SegmentationAlgorithmIdentificationSequence  # family and version are not known; the name stays
     if finding.site and finding.laterality:
-        described.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = [_concept(finding.laterality)]
+        described.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = [concept(finding.laterality)]
     return described
-
-
-def _concept(code: Code) -> Any:
-    import highdicom as hd
-
-    return hd.sr.CodedConcept(value=code.value, scheme_designator=code.scheme, meaning=code.meaning)

@@ -30,10 +30,15 @@ def provenance(card: ModelCard, **options: object) -> Provenance:
         model_licence=card.licence,
         weights_sha256={stage.weights_file: stage.weights_sha256 for stage in card.stages},
         medimg_version=medimg.__version__,
-        versions={name: _version(name) for name in PACKAGES},
+        versions=versions(*PACKAGES),
         parameters={**options, **numbers},
         research_only=card.research_only,
     )
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Return the version of each package."""
+    return {name: _version(name) for name in packages}
 
 
 def _version(package: str) -> str:

@@ -31,6 +31,7 @@ class Order:
     series: str
     all_series: bool
     identify: bool
+    labelmap: bool
     tell: Progress
 
     def provenance(self) -> Provenance:
@@ -74,6 +75,7 @@ def run_series(order: Order, study: Study, series: Series, others: tuple[Skipped
         other_series=others,
         seconds=seconds,
         identify=order.identify,
+        labelmap=order.labelmap,
     )
 
 

@@ -21,7 +21,7 @@ from medimg.values import RunResult, Skipped, StudyResult
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from medimg.values import Series, Study
+    from medimg.values import Proof, Series, Study
 
     Progress = Callable[[str, int, int], None]
 
@@ -39,6 +39,7 @@ def infer(
     series: str | None = None,
     all_series: bool = False,
     identify: bool = False,
+    labelmap: bool = False,
     progress: Progress | None = None,
 ) -> RunResult:
     """Find, outline, score and explain lesions in every study below `paths`, and write the results.
@@ -53,6 +54,7 @@ def infer(
         series: read only the series of this short name or series number.
         all_series: read every series that fits, not one of each acquisition.
         identify: let the report say whose scan it is.
+        labelmap: write `seg.dcm` as a LABELMAP segmentation, and `seg_binary.dcm` beside it for a PACS that refuses one.
         progress: is called with (stage, done, total).
 
     Returns:
@@ -87,6 +89,7 @@ def infer(
         series=series or "",
         all_series=all_series,
         identify=identify,
+        labelmap=labelmap,
         tell=tell,
     )
     results: list[StudyResult] = []
@@ -175,14 +178,22 @@ def _check_method(method: str) -> None:
 def _write(result: StudyResult, study: Study, folder: Path, tell: Progress) -> StudyResult:
     """Write all objects of a study into `folder`: all of them, or none and what was there before stays."""
     from medimg.reports import write_all
+    from medimg.runs._proof import prove
 
     tell("report", 0, 1)
     start = time.perf_counter()
     _check_ours(folder)
+    proofs: list[Proof] = []
+
+    def proven(written: StudyResult, files: tuple[Path, ...]) -> tuple[Proof, ...]:
+        proofs.extend(prove(written, files))
+        return tuple(proofs)
+
     with whole_folder(folder) as partial:
-        files = write_all(nameless(replace(result, folder=folder), study), partial)
+        files = write_all(nameless(replace(result, folder=folder), study), partial, prove=proven)
     seconds = result.seconds | {"report": time.perf_counter() - start}
-    return replace(result, folder=folder, files=tuple(folder / path.relative_to(partial) for path in files), seconds=seconds)
+    written = tuple(folder / path.relative_to(partial) for path in files)
+    return replace(result, folder=folder, files=written, seconds=seconds, proof=tuple(proofs))
 
 
 def _check_ours(folder: Path) -> None:

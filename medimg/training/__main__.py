@@ -24,6 +24,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", default="lung-nodule", help="name of a model, or folder of its package")
     parser.add_argument("--split", default="val", choices=("train", "val", "test"), help="which cubes to measure on")
     parser.add_argument("--write", action="store_true", help="put what was measured into the card (evaluate)")
+    parser.add_argument("--robustness", action="store_true", help="also with thicker slices, more noise ... (evaluate)")
+    parser.add_argument("--output", type=Path, help="folder for plots, cases and the picture of failures (evaluate)")
+    parser.add_argument("--only", default="", help="the score to calibrate; the others stay (calibrate)")
     parser.add_argument("--config", type=Path, help="TOML with [detect] and [outline]: steps, learning_rate ...")
     parser.add_argument("--device", default="cpu", help="where detect and outline train: cpu, cuda, mps")
     parser.add_argument("--start-from", type=Path, help="checkpoint that gives the first weights (outline)")
@@ -125,7 +128,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     model = load_model(options.model)
     cubes = _cubes(options, "val")
     chests = [chest for chest in read_chests(options.data / "whole_chest") if chest.split == "val"]
-    lines = calibrate(model, cubes, chests)
+    lines = calibrate(model, cubes, chests, everyone=(_cubes(options, "train"), cubes), only=options.only)
     write_lines(model.package.folder, lines)
     for name, line in lines.items():
         print(f"{name}: weights {', '.join(f'{value:.3f}' for value in line.weights)}, intercept {line.intercept:.3f}")
@@ -134,11 +137,14 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from medimg.engine import load_model
-    from medimg.training import evaluate
+    from medimg.training import evaluate, write_evaluation
     from medimg.training.evidence import write_evidence
 
     model = load_model(options.model)
-    figures = evaluate(model, options.data, split=options.split).to_dict()
+    done = evaluate(model, options.data, split=options.split, robustness=options.robustness)
+    figures = done.to_dict()
+    if options.output is not None:
+        write_evaluation(done, options.output)
     print(json.dumps(figures, indent=2))
     if options.write:
         write_evidence(model.package.folder, options.split, figures)

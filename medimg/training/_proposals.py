@@ -20,16 +20,25 @@ if TYPE_CHECKING:
 MM3_A_LITRE = 1e6
 NEAR_MM = 3.0  # a peak this near to a marked nodule of a cube, or inside it, is a hit
 AWAY_MM = 5.0  # and one further than this from all of them is none
+SHIFT = (
+    4  # voxels that a search leaves out along each axis, at random on one side or both: a nodule lies in the middle of its cube
+)
 
 
 def proposals(model: Model, cubes: Cubes, number: int) -> Iterator[tuple[Lesion, bool]]:
-    """Give what the detector proposes in a cube, and whether it is a nodule; other places near the cube's edge are left out."""
+    """Give what the detector proposes in a cube, and whether it is a nodule; other places near the cube's edge are left out.
+
+    The search is of a crop whose corner is drawn at random (the same for the same cube): in the middle of whole cubes every
+    nodule would lie at the same place of the detector's coarse grid, whose best place that could be.
+    """
     from scipy import ndimage
 
     stage, volume = model.card.stage("detect"), cube_volume(cubes, number)
+    crop = _crop(cubes, number)
+    corner, shape = np.array([side.start for side in crop]), volume.array[crop].shape
     heat = _windows.run_windows(
         model.network(stage),
-        volume.array,
+        np.ascontiguousarray(volume.array[crop]),
         channel=0,
         window=stage.window,
         margin=stage.margin,
@@ -41,7 +50,8 @@ def proposals(model: Model, cubes: Cubes, number: int) -> Iterator[tuple[Lesion,
     apart = round(stage.parameters["apart_mm"])
     found = _windows.peaks(heat, threshold=stage.threshold, apart=apart, most=int(stage.parameters["most"]))
     for place, height in found:
-        inner = stage.margin <= min(place) and max(place) < volume.shape[0] - stage.margin
+        inner = stage.margin <= min(place) and max(np.subtract(place, shape)) < -stage.margin
+        place = tuple(np.add(place, corner).tolist())
         if nodule[place] <= NEAR_MM or (inner and far[place] > AWAY_MM):
             center = volume.grid.to_mm(place)
             yield model.lesion_at(volume, tuple(center.tolist()), peak=height), bool(nodule[place] <= NEAR_MM)
@@ -53,8 +63,15 @@ def searched_litres(model: Model, cubes: Cubes, number: int) -> float:
 
     margin = model.card.stage("detect").margin
     away = ndimage.distance_transform_edt(cubes.mask[number] == 0) > AWAY_MM
-    inner = (slice(margin, -margin or None),) * 3
+    inner = tuple(slice(side.start + margin, side.stop - margin) for side in _crop(cubes, number))
     return float(np.count_nonzero(away[inner])) / MM3_A_LITRE
+
+
+def _crop(cubes: Cubes, number: int) -> tuple[slice, slice, slice]:
+    """Return the crop of a cube that is searched."""
+    low = np.random.default_rng(number).integers(0, SHIFT + 1, 3)
+    z, y, x = (slice(int(a), size - SHIFT + int(a)) for a, size in zip(low, cubes.hu.shape[1:], strict=True))
+    return z, y, x
 
 
 def cube_volume(cubes: Cubes, number: int) -> Volume:

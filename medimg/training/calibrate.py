@@ -15,9 +15,10 @@ from medimg.training._proposals import cube_volume, proposals
 from medimg.training.chests import TARGET
 from medimg.training.evaluate_chests import mark_of
 from medimg.training.outline_and_rate import RATINGS, soft_ratings
+from medimg.training.second_opinion import cross_validated_auroc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from medimg.training.chests import Chest
     from medimg.training.cubes import Cubes
 
+LEAST_AUROC, MOST_AUROC = 0.5, 0.999  # between them an AUROC says how sure to be
 SHRINK = 1e-3  # L2 on the weights: without it a perfect split sends them to infinity
 
 
@@ -69,6 +71,29 @@ def equal_line(features: NDArray[np.float64], target: NDArray[np.float64]) -> Li
     return Line(weights=tuple((line.weights[0] / spread).tolist()), intercept=line.intercept)
 
 
+def sober_line(line: Line, features: NDArray[np.float64], target: NDArray[np.float64], *, auroc: float, share: float) -> Line:
+    """Return a line as sure as an AUROC of `auroc` allows, whose mean is right where `share` of cases are positive.
+
+    A small sample that happens to be easy makes a fit too sure. Where a feature is normal in both classes with one spread, the
+    slope of its calibrated logit is the distance of the classes in that spread, which is the root of 2 times the normal quantile
+    of the AUROC (the binormal model, Hanley, Med Decis Making 1988;8:197), so that the slope shrinks by the ratio of those
+    quantiles. It is never made steeper.
+    """
+    from scipy.optimize import brentq
+    from scipy.stats import norm
+    from sklearn.metrics import roc_auc_score
+
+    logit = features @ np.array(line.weights)
+    seen = min(float(roc_auc_score(target, logit)), MOST_AUROC)
+    factor = min(float(norm.ppf(auroc) / norm.ppf(seen)), 1.0) if seen > auroc > LEAST_AUROC else 1.0
+    weight = np.where(target > 0, share / target.mean(), (1 - share) / (1 - target.mean()))
+
+    def off(intercept: float) -> float:
+        return float((weight * (1 / (1 + np.exp(-(factor * logit + intercept))) - target)).sum())
+
+    return Line(weights=tuple(factor * value for value in line.weights), intercept=float(brentq(off, -50, 50)))
+
+
 def rated_lesions(model: Model, cubes: Cubes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return per nodule the network's rating logits (columns as `RATINGS`) and the logit of the second opinion on its outline.
 
@@ -108,16 +133,20 @@ def candidates(model: Model, cubes: Cubes, chests: Iterable[Chest]) -> tuple[NDA
     return np.array(rows), np.array(hits)
 
 
-def calibrate(model: Model, cubes: Cubes, chests: Iterable[Chest]) -> dict[str, Line]:
-    """Fit every score of the card on validation cubes and chests.
+def calibrate(
+    model: Model, cubes: Cubes, chests: Iterable[Chest], *, everyone: Sequence[Cubes] = (), only: str = ""
+) -> dict[str, Line]:
+    """Fit every score of the card on validation cubes and chests, or `only` one.
 
     `suspicion` is fitted to whether the mean rating is above 3, the others to the mean ratings; it weighs the second opinion as
-    the network's logit, and `nodule` the detector's peak.
+    the network's logit, and `nodule` the detector's peak. With the cubes of `everyone` (training and validation) suspicion is no
+    surer than what size, density and shape tell of them in cross-validation by patient, and its mean is right for their share.
     """
-    logits, sizes = rated_lesions(model, cubes)
+    wanted = [line for line in model.card.stage("classify").scores[1:] if only in ("", line.name)]
+    logits, sizes = rated_lesions(model, cubes) if wanted else (np.zeros((0, len(RATINGS))), np.zeros(0))
     ratings = soft_ratings(cubes)
     lines = {}
-    for line in model.card.stage("classify").scores[1:]:
+    for line in wanted:
         column = RATINGS.index(line.name)
         features = logits[:, [column]]
         target = ratings[:, column - 1].astype(float)
@@ -127,9 +156,16 @@ def calibrate(model: Model, cubes: Cubes, chests: Iterable[Chest]) -> dict[str, 
             known = ~np.isnan(target)
             if len(set(target[known])) < 2:
                 continue
-            lines[line.name] = equal_line(np.column_stack([features, sizes])[known], target[known])
+            both = np.column_stack([features, sizes])[known]
+            lines[line.name] = equal_line(both, target[known])
+            auroc = cross_validated_auroc(everyone) if everyone else float("nan")
+            if not np.isnan(auroc):
+                share = float(np.nanmean(np.concatenate([part.numbers("malignant") for part in everyone])))
+                lines[line.name] = sober_line(lines[line.name], both, target[known], auroc=auroc, share=share)
         elif known.any():
             lines[line.name] = fit_line(features[known], target[known])
+    if only not in ("", "nodule"):
+        return lines
     features, hits = candidates(model, cubes, chests)
     if hits.any() and not hits.all():  # else there is nothing to tell apart, and the logit stands as it is
         lines["nodule"] = fit_line(features, hits.astype(float))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from medimg.evaluation import Outline
     from medimg.training.cubes import Cubes
 
+READERS = 4  # at most, whose own ratings the table has
 SHIFT_MM = 5.0  # a person's click, and a detector's peak, lie up to this far off a nodule's centre
 
 
@@ -33,7 +34,9 @@ class Case:
     """One nodule.
 
     `drawn` is the model's outline in the cube from a point, `found_outline` fits that from a search; `found` is how sure the
-    model was of it there, -1 if it was missed.
+    model was of it there, -1 if it was missed. `spans` and `volume_spread` are how far the flips lie apart: lowest and highest
+    score, and the volumes' standard deviation over their mean. `contrast` is the agent that the header names, "" for none;
+    `suspicions` what each reader rated, nan where one did not.
     """
 
     nodule: str
@@ -49,6 +52,10 @@ class Case:
     drawn: NDArray[np.bool_]
     scores: dict[str, float]
     measured: dict[str, float]
+    spans: dict[str, tuple[float, float]]
+    volume_spread: float
+    contrast: str
+    suspicions: tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +106,10 @@ def collect(
         found = best is not None and best[0] >= classify.threshold
         searched = _drawn(model, volume, best[1]) if best and found else np.zeros_like(truth)
         litres.append(searched_litres(model, cubes, number))
-        opinion = model.card.second_opinion
-        scores = {
-            line.name: _scores.value(line, lesion, threshold=model.card.stage("outline").threshold, opinion=opinion)
-            for line in classify.scores
+        opinion, threshold = model.card.second_opinion, model.card.stage("outline").threshold
+        scores = {line.name: _scores.value(line, lesion, threshold=threshold, opinion=opinion) for line in classify.scores}
+        spans = {
+            line.name: _scores.span(line, lesion, threshold=threshold, opinion=opinion) or (0.0, 1.0) for line in classify.scores
         }
         if opinion:
             scores[opinion.name] = opinion.value(lesion.measured)
@@ -121,6 +128,10 @@ def collect(
                 drawn=drawn,
                 scores=scores,
                 measured=descriptors(cubes.hu[number], truth, spacing_mm=1.0),
+                spans=spans,
+                volume_spread=_spread(lesion.volumes_mm3),
+                contrast=row.get("contrast", ""),
+                suspicions=tuple(_number(row, f"malignancy_r{reader}") for reader in range(1, READERS + 1)),
             )
         )
     tell(len(cubes.rows), len(cubes.rows))
@@ -138,6 +149,12 @@ def _drawn(model: Model, volume: Any, lesion: Lesion) -> NDArray[np.bool_]:
     place = box_under(volume.grid, lesion.grid)
     drawn[place] = onto(volume.grid, place, lesion, threshold=model.card.stage("outline").threshold)
     return drawn
+
+
+def _spread(volumes_mm3: tuple[float, ...]) -> float:
+    """Return the standard deviation of volumes over their mean; 0 if there are none."""
+    mean = float(np.mean(volumes_mm3)) if volumes_mm3 else 0.0
+    return float(np.std(volumes_mm3)) / mean if mean else 0.0
 
 
 def _number(row: dict[str, str], column: str) -> float:

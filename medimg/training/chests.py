@@ -36,12 +36,13 @@ class Mark:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Chest:
-    """A whole scan with its marks."""
+    """A whole scan with its marks; `patient` is whose it is, its own name where nothing else is said."""
 
     name: str
     split: str
     volume: Volume
     marks: tuple[Mark, ...]
+    patient: str = ""
 
 
 def read_chests(folder: str | Path) -> Iterator[Chest]:

@@ -44,7 +44,7 @@ class Crops:
     ) -> None:
         import torch
 
-        self.cubes, self.generator = cubes, np.random.default_rng(seed)
+        self.cubes, self.seed, self.generator = cubes, seed, np.random.default_rng(seed)
         self.noise = torch.Generator(device).manual_seed(seed)
         self.order: list[int] = []
         diameters, origins, scans = cubes.numbers("diameter_mm"), cubes.origins_mm, [row["series_uid"] for row in cubes.rows]
@@ -67,6 +67,12 @@ class Crops:
         if chests:
             self.stacks.append(chest_stack(chests, device=device))
             self.stacks[1].draw_heat(self.peaks)
+
+    def go_on(self, step: int) -> None:
+        """Draw other crops than a run that began with the same seed did before `step`."""
+        self.generator = np.random.default_rng((self.seed, step))
+        self.noise.manual_seed(self.seed + step)
+        self.order = []
 
     def in_cube(self) -> tuple[int, NDArray[np.int64]]:
         """Draw the next nodule's cube and the middle of a crop: anywhere, or near the nodule."""
@@ -166,6 +172,7 @@ def train_detector(
         lambda net: detector_loss(net, crops.batch()),
         schedule=schedule,
         checkpoint=checkpoint,
+        taken_up=crops.go_on,
         check=checker(fixed.batch, detector_loss) if fixed is not None else None,
         tell=tell,
         progress=progress,

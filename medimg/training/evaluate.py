@@ -14,15 +14,15 @@ from medimg.training.chests import read_chests
 from medimg.training.cubes import read_cubes
 from medimg.training.evaluate_chests import evaluate_chests
 from medimg.training.figures import figures
-from medimg.training.lists import read_list
+from medimg.training.lists import list_chests, read_list
 from medimg.training.marks import TABLE, mark_ignored
+from medimg.training.robustness import measure_robustness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from medimg.engine import Model
     from medimg.training.cases import Cases
-    from medimg.training.chests import Chest
     from medimg.training.cubes import Cubes
 
     Progress = Callable[[str, int, int], None]
@@ -33,10 +33,14 @@ SCHEMA = "medimg-figures-1"
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """The figures of a model on a folder: `figures` by name, each [value, low, high] or a count; `cases` are behind them."""
+    """The figures of a model on a folder: `figures` by name, each [value, low, high] or a count.
+
+    `cases` are behind them, and `cubes` behind those.
+    """
 
     figures: dict[str, Any]
     cases: Cases | None = None
+    cubes: Cubes | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON values; what cannot be had is None."""
@@ -49,6 +53,7 @@ def evaluate(
     *,
     split: str | None = None,
     device: str = "auto",
+    robustness: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measure a model on nodule cubes (`labels.csv`), whole scans (`lesions.csv`), a folder of both, or a list with masks.
@@ -57,6 +62,7 @@ def evaluate(
 
     Without `split` everything is measured but the patients that the model was made with (`patients.csv` of its package), so that
     no figure is of data that it has seen; with it, the rows of that split, whatever it is. Nothing in the folder is executed.
+    `robustness` also measures the same nodules with thicker slices, more noise, other kernels, and turned.
 
     Raises:
         ScanError: the folder holds neither, or nothing that may be measured.
@@ -79,7 +85,7 @@ def evaluate(
         raise ScanError(
             f"{folder.name or 'The folder'} holds neither {CUBES} with cubes nor {CHESTS} with scans. Give a folder that does."
         )
-    cases = None
+    cases = cubes = None
     if cubes_at is not None or is_list:
         cubes = (
             read_list(folder, splits=[split] if split else [], without=seen)
@@ -88,13 +94,18 @@ def evaluate(
         )
         cases = collect(loaded, cubes, tell=lambda done, total: tell("cubes", done, total))
         found |= figures(loaded.card, cases)
+        if robustness:
+            found |= measure_robustness(loaded, cubes, tell=lambda done, total: tell("robustness", done, total))
+    if is_list:
+        whole = list_chests(folder, splits=[split] if split else [], without=seen)
+        found |= evaluate_chests(loaded, whole, tell=lambda done: tell("scans", done, 0)).figures()
     if chests_at is not None:
         chests = [chest for chest in read_chests(chests_at) if (chest.split == split if split else chest.name not in seen)]
         if chests:
-            found |= _whole(loaded, chests)
+            found |= evaluate_chests(loaded, chests, tell=lambda done: tell("scans", done, len(chests))).figures()
         elif cubes_at is None:
             raise ScanError(f"{chests_at.name} holds no scan that was asked for. Give a split that its info.json files name.")
-    return Evaluation(figures=found, cases=cases)
+    return Evaluation(figures=found, cases=cases, cubes=cubes)
 
 
 def patients_of(model: Model) -> set[str]:
@@ -112,18 +123,6 @@ def _cubes(folder: Path, splits: list[str], without: set[str]) -> Cubes:
     if table is not None:
         mark_ignored(cubes, table)
     return cubes
-
-
-def _whole(model: Model, chests: list[Chest]) -> dict[str, Any]:
-    lines = evaluate_chests(model, chests)
-    others = sorted(line["others"] for line in lines)
-    return {
-        "whole_scans.scans": len(lines),
-        "whole_scans.targets": sum(line["targets"] for line in lines),
-        "whole_scans.found": sum(line["found"] for line in lines),
-        "whole_scans.other_findings_median": float(others[len(others) // 2] + others[(len(others) - 1) // 2]) / 2,
-        "whole_scans": lines,
-    }
 
 
 def _plain(value: Any) -> Any:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 FIRST_TABLE = re.compile(r"^\[\[?evidence\.", re.MULTILINE)
 SCANS = "whole_scans"
+REFUSED = ".refused"  # the reason why a model takes no such scan
 OF_A_MACHINE = ("seconds",)  # figures that say nothing of the model
 
 
@@ -28,7 +29,8 @@ def write_evidence(folder: Path, split: str, figures: dict[str, Any]) -> None:
     kept = tomllib.loads(text).get("evidence", {})
     tables = {name: value for name, value in kept.items() if isinstance(value, dict) and name != f"{split}_nodules"}
     scans = [row for row in kept.get(SCANS, []) if row["split"] != split] + figures.get(SCANS, [])
-    numbers = {name: value for name, value in figures.items() if isinstance(value, int | float | list) and name != SCANS}
+    told = {name: value for name, value in figures.items() if isinstance(value, int | float | list) or name.endswith(REFUSED)}
+    numbers = {name: value for name, value in told.items() if name != SCANS}
     tables[f"{split}_nodules"] = {"title": f"nodules of the split {split}", **numbers}
     parts = [_table(name, value) for name, value in sorted(tables.items())]
     if scans:

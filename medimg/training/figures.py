@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medimg.evaluation import bootstrap, calibration, classification, detection
+from medimg.evaluation import auroc_if_perfect, bootstrap, calibration, classification, detection
 from medimg.evaluation.classification import auroc_gain
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def figures(card: ModelCard, cases: Cases) -> dict[str, Any]:
         **_suspicion(card, rows),
         **_texture(card, rows),
         **_calcification(rows),
+        **_uncertainty(rows),
         **_prefixed("detection", _detection(cases)),
     }
 
@@ -69,6 +70,9 @@ def _kinds(rows: tuple[Case, ...]) -> dict[str, NDArray[np.bool_]]:
         "part_solid": (texture > GROUND_GLASS) & (texture < SOLID),
         "ground_glass": texture <= GROUND_GLASS,
     }
+    contrast = _column(rows, "contrast")
+    if (contrast != "").any():
+        groups |= {"with_contrast_named": contrast != "", "without_contrast_named": contrast == ""}
     for name in sorted(set(maker) - {""}):
         groups[f"of_{''.join(c if c.isalnum() else '_' for c in name.lower()).strip('_')}"] = maker == name
     return groups
@@ -78,6 +82,7 @@ def _suspicion(card: ModelCard, rows: tuple[Case, ...]) -> dict[str, Any]:
     """Return how well suspicion tells the nodules that radiologists rated above 3 from those below.
 
     The baseline is the card's second opinion; it is given the readers' own outlines, which is more than the model has.
+    `auroc_if_perfect` is what the readers' own differences leave to be reached, where the table has the rating of each.
     """
     known = tuple(case for case in rows if not np.isnan(case.malignant))
     if not known or "suspicion" not in known[0].scores:
@@ -90,6 +95,7 @@ def _suspicion(card: ModelCard, rows: tuple[Case, ...]) -> dict[str, Any]:
     )
     found["diameter_auroc"] = classification(truth, diameter, patients=patients)["auroc"]
     found["gain_over_diameter"] = auroc_gain(truth, score, diameter, patients=patients)
+    found["auroc_if_perfect"] = auroc_if_perfect(np.array([case.suspicions for case in rows]))
     opinion = card.second_opinion
     if opinion:
         base = np.array([opinion.value(case.measured) for case in known])
@@ -145,6 +151,35 @@ def _calcification(rows: tuple[Case, ...]) -> dict[str, Any]:
         "calcification.baseline_auroc": classification(truth, highest, patients=patients)["auroc"],
         "calcification.auroc_gain": auroc_gain(truth, score, highest, patients=patients),
     }
+
+
+def _uncertainty(rows: tuple[Case, ...]) -> dict[str, Any]:
+    """Return whether the model is more often wrong where its flips disagree: rank correlations of the spread with the error.
+
+    0 would say that the spread tells nothing, 1 that it puts the cases into the order of their errors.
+    """
+    if len(rows) < LEAST_CASES:
+        return {}
+    wrong = 1 - np.array([case.outline.dice for case in rows])
+    found: dict[str, Any] = {"outline_rank_correlation": _ranks(_column(rows, "volume_spread"), wrong, _column(rows, "patient"))}
+    known = tuple(case for case in rows if not np.isnan(case.malignant) and "suspicion" in case.spans)
+    if len(known) >= LEAST_CASES:
+        width = np.array([case.spans["suspicion"][1] - case.spans["suspicion"][0] for case in known])
+        off = np.abs(np.array([case.scores["suspicion"] for case in known]) - _column(known, "malignant"))
+        found["suspicion_rank_correlation"] = _ranks(width, off, _column(known, "patient"))
+        found["suspicion_span_median"] = float(np.median(width))
+    return _prefixed("uncertainty", found)
+
+
+def _ranks(one: NDArray[np.float64], other: NDArray[np.float64], patients: NDArray[Any]) -> list[float]:
+    from scipy.stats import spearmanr
+
+    def correlation(take: NDArray[np.int64]) -> float:
+        if len(set(one[take])) < 2 or len(set(other[take])) < 2:
+            raise ValueError("nothing to correlate")
+        return float(spearmanr(one[take], other[take]).statistic)
+
+    return bootstrap(correlation, patients)
 
 
 def _detection(cases: Cases) -> dict[str, Any]:

@@ -12,16 +12,18 @@ from medimg._tools.identity import short_name
 from medimg.engine.cubes import cube_grid, sample, sample_array
 from medimg.errors import MedimgError, ScanError
 from medimg.preprocessing import resample
-from medimg.readers import read
+from medimg.readers import read, read_mask
+from medimg.readers._mask import RTSTRUCT, SEG, kind_of
+from medimg.training.chests import TARGET, Chest, Mark
 from medimg.training.cubes import Cubes
-from medimg.values import Grid, Mask
+from medimg.values import Mask
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from numpy.typing import NDArray
 
-    from medimg.values import Volume
+    from medimg.values import Grid, Volume
 
 EDGE, SPACING_MM = 50, 1.0  # of a cube
 LEAST_MM3 = 10.0  # a piece of an outline that is smaller is a stray voxel
@@ -32,14 +34,43 @@ AIR_HU = -1024
 def read_list(path: str | Path, *, splits: Collection[str] = (), without: Collection[str] = ()) -> Cubes:
     """Cut a cube of 50 mm at 1 mm around every lesion of a list of scans.
 
-    The list is a CSV with a header: `image` and `mask` (NIfTI, NRRD, MHA or a DICOM folder; the mask may be a DICOM SEG), each
-    relative to the list, and `patient_id`. `split`, `manufacturer`, `malignant` (0 or 1) and LIDC's ratings (`malignancy_mean`,
-    `texture_mean` ...) are taken where they stand. Every connected piece of a mask is a lesion.
+    The list is a CSV with a header: `image` and `mask` (NIfTI, NRRD, MHA or a DICOM folder; the mask may be a DICOM SEG or
+    RTSTRUCT), each relative to the list, and `patient_id`. `split`, `manufacturer`, `malignant` (0 or 1) and LIDC's ratings
+    (`malignancy_mean`, `texture_mean` ...) are taken where they stand. Every connected piece of a mask is a lesion.
 
     Raises:
         ScanError: the list cannot be read, a scan or mask of it cannot, or they lie on different places; the line is named.
     """
     path = Path(path)
+    parts = [part for line, pair in _pairs(path, splits, without) for part in _lesions(line, *pair)]
+    if not parts:
+        raise ScanError(f"{path.name} holds no lesion that was asked for. Give a list with masks of lesions, or another split.")
+    hu, mask, rows = zip(*parts, strict=True)
+    return Cubes(hu=np.stack(hu), mask=np.stack(mask), rows=tuple(rows))
+
+
+def list_chests(path: str | Path, *, splits: Collection[str] = (), without: Collection[str] = ()) -> Iterator[Chest]:
+    """Give the scans of a list whole, one after the other, each connected piece of its mask as a mark: what a search should find.
+
+    Raises:
+        ScanError: as `read_list`.
+    """
+    for line, (volume, mask) in _pairs(Path(path), splits, without):
+        marks = []
+        for inside, corner in _pieces(mask, volume.grid):
+            center = volume.grid.to_mm(np.argwhere(inside).mean(axis=0) + corner)
+            volume_mm3 = np.count_nonzero(inside) * volume.grid.voxel_volume_mm3
+            x, y, z = center.tolist()
+            marks.append(Mark(kind=TARGET, center_mm=(x, y, z), diameter_mm=float(np.cbrt(6 / np.pi * volume_mm3))))
+        name = short_name("scan", line["image"])
+        patient = line["patient_id"]
+        yield Chest(name=name, split=line.get("split") or "", volume=volume, marks=tuple(marks), patient=patient)
+
+
+def _pairs(
+    path: Path, splits: Collection[str], without: Collection[str]
+) -> Iterator[tuple[dict[str, str], tuple[Volume, NDArray[np.bool_]]]]:
+    """Give every line of a list that was asked for, with its scan and its mask; what is wrong with one names the line."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             lines = list(csv.DictReader(file))
@@ -48,39 +79,44 @@ def read_list(path: str | Path, *, splits: Collection[str] = (), without: Collec
     missing = [name for name in NEEDED if not lines or name not in lines[0]]
     if missing:
         raise ScanError(f"{path.name} has no column {', '.join(missing)}. Give a CSV with columns {', '.join(NEEDED)}.")
-    chosen = [
-        (number, line)
-        for number, line in enumerate(lines, 2)
-        if (not splits or line.get("split") in splits) and line["patient_id"] not in without
-    ]
-    parts = []
-    for number, line in chosen:
+    seen: set[str] = set()
+    for number, line in enumerate(lines, 2):
+        if (splits and line.get("split") not in splits) or line["patient_id"] in without:
+            continue
+        if line["image"] in seen:
+            raise ScanError(f"Line {number} of {path.name} names a scan again. Put all lesions of a scan into one mask.")
+        seen.add(line["image"])
         try:
-            parts += list(_lesions(path.parent, line))
+            volume = read(path.parent / line["image"])
+            pair = volume, _mask(path.parent / line["mask"], path.parent / line["image"], volume)
         except MedimgError as error:
             raise ScanError(f"Line {number} of {path.name}: {error}") from error
-    if not parts:
-        raise ScanError(f"{path.name} holds no lesion that was asked for. Give a list with masks of lesions, or another split.")
-    hu, mask, rows = zip(*parts, strict=True)
-    return Cubes(hu=np.stack(hu), mask=np.stack(mask), rows=tuple(rows))
+        yield line, pair
 
 
-def _lesions(folder: Path, line: dict[str, str]) -> Iterator[tuple[NDArray[np.int16], NDArray[np.uint8], dict[str, str]]]:
+def _pieces(mask: NDArray[np.bool_], grid: Grid) -> Iterator[tuple[NDArray[np.bool_], tuple[int, int, int]]]:
+    """Give each connected piece of a mask that is no stray voxel: in its box, and the box's corner."""
     from scipy import ndimage
 
-    volume = read(folder / line["image"])
-    mask = _mask(folder / line["mask"], volume)
     labels, _ = ndimage.label(mask, np.ones((3, 3, 3)))
-    voxel_mm3 = volume.grid.voxel_volume_mm3
     for number, box in enumerate(ndimage.find_objects(labels), 1):
         inside = labels[box] == number
-        if inside.sum() * voxel_mm3 < LEAST_MM3:
-            continue
-        index = np.argwhere(inside).mean(axis=0) + [side.start for side in box]
+        if np.count_nonzero(inside) * grid.voxel_volume_mm3 >= LEAST_MM3:
+            yield inside, (box[0].start, box[1].start, box[2].start)
+
+
+def _lesions(
+    line: dict[str, str], volume: Volume, mask: NDArray[np.bool_]
+) -> Iterator[tuple[NDArray[np.int16], NDArray[np.uint8], dict[str, str]]]:
+    for number, (inside, corner) in enumerate(_pieces(mask, volume.grid), 1):
+        box = tuple(slice(low, low + size) for low, size in zip(corner, inside.shape, strict=True))
+        alone = np.zeros_like(mask)
+        alone[box] = inside
+        index = np.argwhere(inside).mean(axis=0) + corner
         grid = cube_grid(volume.grid.to_mm(index).tolist(), edge=EDGE, spacing_mm=SPACING_MM)
         hu = np.clip(np.rint(sample(volume, grid)), AIR_HU, 32767).astype(np.int16)
-        own = sample_array((labels == number).astype(np.float32), volume.grid, grid, mode="constant") >= 0.5
-        others = sample_array((mask & (labels != number)).astype(np.float32), volume.grid, grid, mode="constant") >= 0.5
+        own = sample_array(alone, volume.grid, grid, mode="constant") >= 0.5
+        others = sample_array(mask & ~alone, volume.grid, grid, mode="constant") >= 0.5
         if not own.any():
             continue
         centroid = grid.to_mm(np.argwhere(own).mean(axis=0))
@@ -103,10 +139,11 @@ class _Row(dict[str, str]):
         return ""
 
 
-def _mask(path: Path, volume: Volume) -> NDArray[np.bool_]:
-    """Read an outline and put it onto the scan's grid; one that lies elsewhere is refused."""
-    segmentation = _segmentation(path)
-    mask = segmentation if segmentation is not None else _of_volume(read(path))
+def _mask(path: Path, image: Path, volume: Volume) -> NDArray[np.bool_]:
+    """Read an outline, all its labels as one, and put it onto the scan's grid; one that lies elsewhere is refused."""
+    if kind_of(path) in (SEG, RTSTRUCT):
+        return read_mask(path, scan=image, overlap="smallest").array > 0
+    mask = _of_volume(read(path))
     if mask.grid.fits(volume.grid):
         return mask.array > 0
     placed = resample(mask, like=volume.grid).array > 0
@@ -117,26 +154,3 @@ def _mask(path: Path, volume: Volume) -> NDArray[np.bool_]:
 
 def _of_volume(volume: Volume) -> Mask:
     return Mask(array=volume.array > 0, grid=volume.grid)
-
-
-def _segmentation(path: Path) -> Mask | None:
-    """Read a DICOM SEG, all its segments as one; None if the file is none."""
-    import pydicom
-
-    try:
-        if path.is_dir() or not pydicom.misc.is_dicom(path):
-            return None
-        head = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Modality"])
-        if head.get("Modality") != "SEG":
-            return None
-        import highdicom
-
-        found = highdicom.seg.segread(str(path)).get_volume(combine_segments=False)
-    except OSError as error:
-        raise ScanError(f"The mask cannot be opened: {error.strerror}. Check the list.") from error
-    except Exception as error:
-        raise ScanError("The mask is a DICOM SEG that cannot be placed on one grid. Give it as NIfTI.") from error
-    array: NDArray[Any] = np.asarray(found.array) > 0
-    if array.ndim == 4:
-        array = np.asarray(array.any(axis=-1))
-    return Mask(array=array, grid=Grid(array.shape, np.asarray(found.affine)))

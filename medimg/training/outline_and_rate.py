@@ -54,7 +54,7 @@ class Crops:
 
         from medimg.training.mine import chest_stack
 
-        self.cubes, self.generator, self.device = cubes, np.random.default_rng(seed), device
+        self.cubes, self.seed, self.generator, self.device = cubes, seed, np.random.default_rng(seed), device
         self.noise = torch.Generator(device).manual_seed(seed)
         self.stacks = [Stack(cubes.hu, cubes.mask, device=device)]
         self.places = [] if places is None else [places.of_cubes, places.of_chests]
@@ -64,6 +64,12 @@ class Crops:
         self.order: list[int] = []
         self.centers = np.round(cubes.centroids).astype(int)
         self.ratings = soft_ratings(cubes)
+
+    def go_on(self, step: int) -> None:
+        """Draw other crops than a run that began with the same seed did before `step`."""
+        self.generator = np.random.default_rng((self.seed, step))
+        self.noise.manual_seed(self.seed + step)
+        self.order = []
 
     def nodule(self) -> tuple[int, NDArray[np.int64]]:
         """Draw the next nodule and the middle of its crop, off the nodule's by up to `FAR_SHIFT_MM`."""
@@ -193,6 +199,7 @@ def train_outline(
         schedule=schedule,
         checkpoint=checkpoint,
         start_from=start_from,
+        taken_up=crops.go_on,
         check=checker(fixed.batch, outline_loss) if fixed is not None else None,
         tell=tell,
         progress=progress,

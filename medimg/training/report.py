@@ -14,6 +14,7 @@ import numpy as np
 
 from medimg._tools.files import whole_file
 from medimg.evaluation.calibration import reliability
+from medimg.training.failures import draw_failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ COLUMNS = ("nodule", "patient", "manufacturer", "diameter_mm", "malignant", "tex
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
 <style>body{{font:15px/1.45 system-ui,sans-serif;max-width:960px;margin:2em auto;padding:0 1em;color:#1a1f24}}
 table{{border-collapse:collapse}}td,th{{padding:.15em .9em .15em 0;text-align:left;border-bottom:1px solid #e3e6ea}}
-td+td{{font-variant-numeric:tabular-nums}}img{{width:450px;max-width:100%}}</style>
+td+td{{font-variant-numeric:tabular-nums}}img{{width:450px;max-width:100%}}img[alt=failures]{{width:100%}}</style>
 <h1>{title}</h1><p>{words}</p>{plots}<h2>Figures</h2>
 <table><tr><th>figure<th>value<th>95 % interval by patient</tr>{rows}</table></html>
 """
@@ -48,6 +49,8 @@ def write_evaluation(evaluation: Evaluation, folder: str | Path) -> tuple[Path, 
         with whole_file(paths[-1]) as partial:
             _write_cases(partial, evaluation.cases.cases)
         pictures = plots(evaluation.cases)
+        if evaluation.cubes is not None:
+            pictures["failures"] = draw_failures(evaluation.cases, evaluation.cubes)
     for name, content in pictures.items():
         paths.append(folder / f"{name}.png")
         with whole_file(paths[-1]) as partial:

@@ -121,7 +121,8 @@ def _pack(
             write_second_opinion(folder, fit_second_opinion(cubes))
         show("calibration", 0, 1)
         model = load_model(folder)
-        write_lines(folder, calibrate(model, others, [chest for chest in chests if chest.split == VAL]))
+        of_val = [chest for chest in chests if chest.split == VAL]
+        write_lines(folder, calibrate(model, others, of_val, everyone=(cubes, others)))
         model = load_model(folder)
         cases = collect(model, others, tell=lambda done, total: show("figures", done, total))
         figures = Evaluation(figures=measured(model.card, cases)).to_dict()

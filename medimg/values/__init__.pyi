@@ -9,9 +9,15 @@ from .grid import Grid as Grid
 from .hazard import Hazard as Hazard
 from .hazard import Verdict as Verdict
 from .mask import Mask as Mask
+from .measurement_report import Measurement as Measurement
+from .measurement_report import MeasurementGroup as MeasurementGroup
+from .measurement_report import MeasurementReport as MeasurementReport
+from .measurement_report import Region as Region
+from .proof import Proof as Proof
 from .result import Provenance as Provenance
 from .result import RunResult as RunResult
 from .result import StudyResult as StudyResult
+from .segment import Segment as Segment
 from .series import Series as Series
 from .series import Skipped as Skipped
 from .series import SourceSlice as SourceSlice

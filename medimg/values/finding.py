@@ -29,7 +29,8 @@ class Part:
 class Score:
     """A number that a model gave: 0 to 1, what it means in one sentence, and whether it was calibrated.
 
-    `parts` are what a readable model is made of; a network has none to show.
+    `span` is the lowest and the highest value that the model gave when it saw the same place turned round: how unsure it is, not
+    a confidence interval. `parts` are what a readable model is made of; a network has none to show.
     """
 
     name: str
@@ -37,10 +38,13 @@ class Score:
     meaning: str
     calibrated: bool = False
     parts: tuple[Part, ...] = ()
+    span: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.value <= 1:
             raise ValueError(f"score {self.name} is {self.value}, not between 0 and 1")
+        if self.span is not None and not 0 <= self.span[0] <= self.value <= self.span[1] <= 1:
+            raise ValueError(f"score {self.name} of {self.value} does not lie in its span")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +77,13 @@ class Finding:
         center_mm: LPS point, centre of mass of the outline.
         measures: of the outline.
         kind: what it is; `site`: where (lung, left or right), if known.
-        detection_probability: how sure the model is that this is a lesion of its kind.
+        detection_probability: how sure the model is that this is a lesion of its kind; None where no model looked for it.
+        volume_span_mm3: smallest and largest volume of the outlines that the model drew of the same place turned round; None
+            where it drew one only.
         scores: the other scores, e.g. `suspicion` (what radiologists would rate; not a probability of cancer).
         tracking_uid: DICOM tracking UID, made from source UIDs, model and voxels.
+        name: what people call it ("GTV-1"), if it has a name of its own.
+        category: the wider sort of thing it is; None is a morphologically abnormal structure.
         remarks: sentences for the reader of the report (cut by the scan's edge, larger than the model was made for ...).
     """
 
@@ -83,12 +91,15 @@ class Finding:
     center_mm: tuple[float, float, float]
     measures: Measures
     kind: Code
-    detection_probability: float
+    detection_probability: float | None
     site: Code | None = None
     laterality: Code | None = None
     scores: tuple[Score, ...] = ()
     tracking_uid: str = ""
+    name: str = ""
+    category: Code | None = None
     remarks: tuple[str, ...] = ()
+    volume_span_mm3: tuple[float, float] | None = None
 
     def score(self, name: str) -> float | None:
         """Return the score of that name, None if the model gave none."""
@@ -98,16 +109,19 @@ class Finding:
         """Return the finding as JSON values; `suspicion` and the other scores are keys of their own."""
         return {
             "id": self.id,
+            **({"name": self.name} if self.name else {}),
             "kind": self.kind.meaning,
             "site": self.site.meaning if self.site else None,
             "laterality": self.laterality.meaning if self.laterality else None,
             "center_mm": [round(value, 2) for value in self.center_mm],
             **self.measures.to_dict(),
-            "detection_probability": round(self.detection_probability, 4),
+            "volume_span_mm3": [round(value, 2) for value in self.volume_span_mm3] if self.volume_span_mm3 else None,
+            "detection_probability": None if self.detection_probability is None else round(self.detection_probability, 4),
             "suspicion": None,
             **{score.name: round(score.value, 4) for score in self.scores},
             "scores": {
                 score.name: {"value": round(score.value, 4), "meaning": score.meaning, "calibrated": score.calibrated}
+                | ({"span": [round(value, 4) for value in score.span]} if score.span else {})
                 | ({"parts": [_part(part) for part in score.parts]} if score.parts else {})
                 for score in self.scores
             },
@@ -122,10 +136,15 @@ def _part(part: Part) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What a model says of one volume: findings, their outlines (label = finding id) on its grid, and what was not evaluated."""
+    """What a model says of one volume: findings, their outlines (label = finding id) on its grid, and what was not evaluated.
+
+    `looked_for` is the kind of lesion that was searched and `looked_in` where; without it, no finding means nothing was said.
+    """
 
     findings: tuple[Finding, ...]
     mask: Mask
+    looked_for: Code | None = None
+    looked_in: Code | None = None
     not_evaluated: tuple[Skipped, ...] = ()
     remarks: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)

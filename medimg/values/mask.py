@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from medimg.values.code import Code
     from medimg.values.grid import Grid
+    from medimg.values.segment import Segment
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,11 +27,15 @@ class Mask:
         array: bool, uint8 or uint16 (slice, row, column); made read-only. A bool array is label 1.
         grid: where the voxels lie; its shape is the array's.
         labels: what each label is; a label that has none is legal and unnamed.
+        segments: what the file it came from says of each label, where it says something.
+        remarks: sentences that whoever uses the mask should know (what was left out, which threshold was taken ...).
     """
 
     array: NDArray[Any]
     grid: Grid
     labels: Mapping[int, Code] = field(default_factory=dict)
+    segments: Mapping[int, Segment] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         array = np.asarray(self.array)
@@ -48,11 +53,18 @@ class Mask:
         view.setflags(write=False)
         object.__setattr__(self, "array", view)
         object.__setattr__(self, "labels", dict(self.labels))
+        object.__setattr__(self, "segments", dict(self.segments))
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Slices, rows, columns."""
         return self.grid.shape
+
+    @property
+    def names(self) -> dict[int, str]:
+        """What people call each label, where that is known: the file's own name for it, else the meaning of its code."""
+        codes = {label: code.meaning for label, code in self.labels.items()}
+        return codes | {label: segment.name for label, segment in self.segments.items() if segment.name}
 
     def of(self, label: int) -> NDArray[np.bool_]:
         """Return the voxels of one label."""
@@ -77,7 +89,7 @@ class Mask:
         """Return the mask of the smallest box that holds every labelled voxel (one voxel if there is none), on its own memory."""
         box = _tight(self.array) or (slice(0, 1),) * 3
         grid = self.grid.crop([side.start for side in box], [side.stop - side.start for side in box])
-        return Mask(array=self.array[box].copy(), grid=grid, labels=self.labels)
+        return replace(self, array=self.array[box].copy(), grid=grid)
 
     @property
     def is_empty(self) -> bool:

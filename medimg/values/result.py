@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from medimg.values.finding import Finding, Heatmap, Prediction
+    from medimg.values.proof import Proof
     from medimg.values.series import Series, Skipped, SourceSlice
     from medimg.values.volume import Volume
 
@@ -21,7 +22,9 @@ STUDY_SCHEMA = "medimg.study/1"  # of run.json in a study's folder: findings.jso
 class Provenance:
     """What made a result: enough to make it again.
 
-    `parameters` are the card's operating point and the options given; `versions` the packages that took part.
+    `parameters` are the card's operating point and the options given; `versions` the packages that took part. `outlines` is ""
+    where the model made the outlines; where they were given, it is how they were made, in DICOM's words (MANUAL, SEMIAUTOMATIC,
+    AUTOMATIC), and no model took part.
     """
 
     model: str
@@ -33,6 +36,7 @@ class Provenance:
     versions: dict[str, str]
     parameters: dict[str, Any]
     research_only: str = ""
+    outlines: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -44,6 +48,7 @@ class StudyResult:
     """One study: what was read, what was found, with which model, and what was written where.
 
     `volume` and `heatmaps` are there for the writers of reports; they are not part of `to_dict`.
+    `labelmap` asks for the outlines as a LABELMAP segmentation; `proof` is what reading the written objects back has shown.
     `error` is the sentence of a study that ended badly; it then has no findings and no files.
     """
 
@@ -58,6 +63,8 @@ class StudyResult:
     files: tuple[Path, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     identify: bool = False
+    labelmap: bool = False
+    proof: tuple[Proof, ...] = ()
     error: str = ""
     exit_code: int = 0
 

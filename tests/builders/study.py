@@ -212,7 +212,7 @@ def study_result(
             parameters={"detect_threshold": 0.5, "explain": "gradcam"},
             research_only="For research only; not a medical device.",
         ),
-        prediction=Prediction(findings=findings, mask=mask),
+        prediction=Prediction(findings=findings, mask=mask, looked_for=NODULE, looked_in=LUNG),
         volume=volume,
         heatmaps=tuple(heat_of(mask, finding) for finding in findings) if heat else (),
         seconds={"read": 0.1},

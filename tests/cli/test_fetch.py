@@ -12,8 +12,8 @@ import pydicom
 import pytest
 
 from medimg.cli import main
+from tests.builders.answering import pacs
 from tests.builders.objects import write_objects
-from tests.builders.serving import pacs
 
 ID = "PID-4711"
 

@@ -11,10 +11,10 @@ import pytest
 
 from medimg.cli import main
 from medimg.nodes import DimseNode, add_node
+from tests.builders.answering import pacs
 from tests.builders.inferred import Infer
 from tests.builders.objects import write_objects
 from tests.builders.orthanc import free_port
-from tests.builders.serving import pacs
 
 
 @pytest.fixture

@@ -14,40 +14,8 @@ from medimg.reports import not_written, write_all
 from medimg.reports import seg as seg_object
 from medimg.values import Mask
 from tests.builders.dicom_checks import dciodvfy, in_order, voxels
+from tests.builders.sources import CASES
 from tests.builders.study import AXIAL, CT, ENHANCED_CT, SERIES_UID, grid_of, study_result
-
-SAGITTAL = ((1, 0, 0), (0, 0, -1), (0, 1, 0))
-CORONAL = ((0, 1, 0), (0, 0, -1), (1, 0, 0))
-OBLIQUE = ((0.0, 0.6, 0.8), (0.0, 0.8, -0.6), (1.0, 0.0, 0.0))
-HEAD_DOWN = ((0, 0, -1), (0, 1, 0), (1, 0, 0))
-PRONE = ((0, 0, 1), (0, -1, 0), (-1, 0, 0))
-MIRRORED_ROWS = ((0, 0, 1), (0, -1, 0), (1, 0, 0))
-POOR = (
-    "PatientBirthDate",
-    "PatientSex",
-    "BodyPartExamined",
-    "AccessionNumber",
-    "ReferringPhysicianName",
-    "StudyDescription",
-    "SeriesDate",
-)
-CASES = {
-    "axial": {},
-    "from the head down": {"grid": grid_of(directions=HEAD_DOWN)},
-    "sagittal": {"grid": grid_of(directions=SAGITTAL)},
-    "coronal": {"grid": grid_of(directions=CORONAL)},
-    "oblique": {"grid": grid_of(directions=OBLIQUE)},
-    "prone": {"grid": grid_of(directions=PRONE)},
-    "mirrored rows": {"grid": grid_of(directions=MIRRORED_ROWS)},
-    "tilted": {"grid": grid_of(tilt_deg=18.5)},
-    "instance numbers reversed": {"reverse": True},
-    "feet first": {"PatientPosition": "FFS"},
-    "odd matrix": {"grid": grid_of(shape=(15, 43, 39))},
-    "slices missing": {"gaps": (5, 9, 10)},
-    "poor source": {"leave_out": POOR},
-    "enhanced multi-frame": {"enhanced": True},
-    "enhanced, orientation per frame": {"enhanced": True, "own_orientation": True},
-}
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda name: name.replace(" ", "-"))
@@ -151,7 +119,7 @@ def test_no_finding_is_no_seg_and_is_said(tmp_path):
     none = replace(result, prediction=replace(result.prediction, findings=(), mask=empty), heatmaps=())
     files = write_all(none, tmp_path)
     assert "seg.dcm" not in [path.name for path in files]
-    assert [item.what for item in not_written(none)] == ["seg.dcm"]
+    assert [item.what for item in not_written(none)] == ["seg.dcm", "key_1.dcm"]
 
 
 def test_a_source_without_a_frame_of_reference_gets_none_and_it_is_said(tmp_path):

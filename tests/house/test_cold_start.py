@@ -47,7 +47,7 @@ def test_nothing_heavy_is_loaded_for_a_look_at_the_door(code):
     assert loaded_by(code) == set()
 
 
-@pytest.mark.parametrize("command", ["fetch", "infer", "inspect", "models", "outbox", "pacs", "send"])
+@pytest.mark.parametrize("command", ["fetch", "infer", "inspect", "models", "outbox", "overlay", "pacs", "send"])
 def test_the_help_of_a_command_loads_nothing_heavy(command):
     assert loaded_by(f"from medimg.cli import main; main(['{command}', '--help'])") == set()
 

@@ -92,7 +92,7 @@ def test_the_command_page_is_what_the_parsers_say(root):
     assert (root / "docs" / "commands.md").read_text() == page(), "run docs/make_commands.py"
 
 
-@pytest.mark.parametrize("command", ["infer", "inspect"])
+@pytest.mark.parametrize("command", ["infer", "inspect", "overlay"])
 def test_every_option_is_a_keyword_and_its_help_tells_the_default(command):
     keywords = dict(inspect.signature(getattr(medimg, command)).parameters)
     if command == "infer":  # its options of delivery are those of the function that delivers
@@ -102,7 +102,8 @@ def test_every_option_is_a_keyword_and_its_help_tells_the_default(command):
             continue
         assert action.option_strings[-1] == "--" + action.dest.replace("_", "-")
         told = re.search(r"\(default: (.+)\)", action.help)
-        assert (told[1] if told else None) == (keywords[action.dest].default or None)
+        default = keywords[action.dest].default
+        assert (told[1] if told else None) == (str(default) if default else None)
 
 
 def test_every_keyword_of_infer_is_an_option():

@@ -11,18 +11,20 @@ PUBLIC = {
     "medimg": {
         "bridges", "errors", "measures", "models", "nodes", "preprocessing", "readers", "reports", "runs", "saliency", "values",
         "writers",
-        "read", "read_all", "load_model", "convert", "infer", "inspect",
+        "read", "read_all", "read_mask", "read_rtstruct", "read_seg", "read_sr", "load_model",
+        "convert", "infer", "inspect", "overlay",
         "body", "clip", "crop", "denoise", "gaussian", "lungs", "orient", "resample", "window",
     },
     "medimg.values": {
-        "Code", "Finding", "Grid", "Hazard", "Heatmap", "Mask", "Measures", "Part", "Prediction", "Provenance", "RunResult",
-        "Score", "Series", "Skipped", "SourceSlice", "Study", "StudyResult", "Verdict", "Volume",
+        "Code", "Finding", "Grid", "Hazard", "Heatmap", "Mask", "Measurement", "MeasurementGroup", "MeasurementReport",
+        "Measures", "Part", "Prediction", "Proof", "Provenance", "Region", "RunResult", "Score", "Segment", "Series",
+        "Skipped", "SourceSlice", "Study", "StudyResult", "Verdict", "Volume",
     },
     "medimg.nodes": {
         "Delivery", "DimseNode", "Node", "Outcome", "Sent", "WebNode", "add_node", "echo", "find_node", "is_there", "list_nodes",
         "make_node", "send", "Fetched", "Outbox", "RunDelivery", "fetch", "infer_and_send",
     },
-    "medimg.runs": {"Conversion", "Inspection", "convert", "infer", "inspect"},
+    "medimg.runs": {"Conversion", "Inspection", "convert", "infer", "inspect", "overlay"},
     "medimg.cli": {"main", "parser_of"},
 }  # fmt: skip
 

@@ -10,8 +10,8 @@ import pytest
 
 from medimg.errors import NodeError, OptionError, ScanError, WriteError
 from medimg.nodes import DimseNode, WebNode, fetch
+from tests.builders.answering import BOUNDARY, archive, pacs
 from tests.builders.objects import PATIENT, STUDY, write_object, write_objects
-from tests.builders.serving import BOUNDARY, archive, pacs
 
 ID = "PID-4711"
 

@@ -10,9 +10,9 @@ import pytest
 from medimg.errors import NodeError, OptionError, OutboxError
 from medimg.nodes import Outbox, infer_and_send
 from medimg.nodes._outbox_entry import State
+from tests.builders.answering import pacs
 from tests.builders.inferred import Infer
 from tests.builders.objects import write_objects
-from tests.builders.serving import pacs
 
 ID = "PID-4711"
 

@@ -94,7 +94,7 @@ def test_an_answer_that_says_nothing_is_no_proof_either_way(seg_file, uid):
         (404, "no such service", IN_VAIN),
         (409, "HTTP 409", IN_VAIN),
         (413, "HTTP 413", IN_VAIN),
-        (500, "failed or is busy (HTTP 500)", AGAIN),
+        (500, "failed while it stored it (HTTP 500)", AGAIN),
         (503, "failed or is busy (HTTP 503)", AGAIN),
     ],
 )
@@ -103,13 +103,14 @@ def test_a_status_that_says_no(seg_file, status, words, code):
         ended(send(seg_file, node, found_within_s=0), Outcome.FAILED, words, code=code)
 
 
-def test_one_of_many_that_is_refused_does_not_take_the_others_with_it(source):
+@pytest.mark.parametrize(("status", "code"), [(413, IN_VAIN), (400, IN_VAIN), (500, AGAIN)])
+def test_one_of_many_that_is_refused_does_not_take_the_others_with_it(source, status, code):
     files = sorted(source.iterdir())
     bad = str(pydicom.dcmread(files[3]).SOPInstanceUID)
     archive = Archive(there=[str(pydicom.dcmread(path).SOPInstanceUID) for path in files if path != files[3]])
-    archive.stow = lambda body: (413, b"", {}) if bad in uids_in(body) else stored(*uids_in(body))
+    archive.stow = lambda body: (status, b"", {}) if bad in uids_in(body) else stored(*uids_in(body))
     with web(archive) as node:
-        delivery = ended(send(source, node), Outcome.FAILED, "HTTP 413", code=IN_VAIN)
+        delivery = ended(send(source, node, found_within_s=0), Outcome.FAILED, f"HTTP {status}", code=code)
     assert [sent.instance_uid for sent in delivery.of(Outcome.FAILED)] == [bad]
     assert len(delivery.of(Outcome.FOUND)) == 15
 

@@ -33,7 +33,7 @@ def model():
 
 
 def test_four_whole_chests(model):
-    lines = evaluate_chests(model, read_chests(DATA / "whole_chest"))
+    lines = evaluate_chests(model, read_chests(DATA / "whole_chest")).lines
     assert sum(line["targets"] for line in lines) == 6
     assert sum(line["found"] for line in lines) >= LEAST_FOUND
     assert max(line["others"] for line in lines) <= MOST_OTHERS, lines

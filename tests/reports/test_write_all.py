@@ -13,6 +13,8 @@ from medimg.reports import not_written, write_all
 from medimg.values import Mask
 from tests.builders.study import study_result
 
+DICOM = ["seg.dcm", "sr.dcm", "key_1.dcm", "key_2.dcm"]
+
 
 def nothing_found(result):
     grid = result.volume.grid
@@ -23,9 +25,9 @@ def nothing_found(result):
 @pytest.mark.parametrize(
     ("options", "names"),
     [
-        ({}, ["findings.json", "seg.dcm", "heatmap.nii.gz", "report.html", "run.json"]),
+        ({}, ["findings.json", *DICOM, "heatmap.nii.gz", "report.html", "run.json"]),
         ({"dicom": False}, ["findings.json", "seg.nii.gz", "heatmap.nii.gz", "report.html", "run.json"]),
-        ({"heat": False}, ["findings.json", "seg.dcm", "report.html", "run.json"]),
+        ({"heat": False}, ["findings.json", *DICOM, "report.html", "run.json"]),
     ],
     ids=["dicom", "nifti", "not explained"],
 )
@@ -38,7 +40,7 @@ def test_a_study_gets_its_objects_in_order(tmp_path, options, names):
     assert json.loads((tmp_path / "out" / "run.json").read_text())["files"] == names
 
 
-@pytest.mark.parametrize(("dicom", "names"), [(True, ["findings.json", "report.html", "run.json"]), (False, None)])
+@pytest.mark.parametrize(("dicom", "names"), [(True, ["findings.json", "sr.dcm", "report.html", "run.json"]), (False, None)])
 def test_no_finding_is_a_result_too(tmp_path, dicom, names):
     result = nothing_found(study_result(tmp_path / "source", dicom=dicom))
     (tmp_path / "out").mkdir()
@@ -46,7 +48,7 @@ def test_no_finding_is_a_result_too(tmp_path, dicom, names):
     assert [path.name for path in files] == (names or ["findings.json", "seg.nii.gz", "report.html", "run.json"])
     content = json.loads((tmp_path / "out" / "findings.json").read_text())
     assert content["findings"] == []
-    assert [item["what"] for item in content["not_written"]] == (["seg.dcm"] if dicom else [])
+    assert [item["what"] for item in content["not_written"]] == (["seg.dcm", "key_1.dcm"] if dicom else [])
 
 
 def test_what_is_not_written_has_a_reason(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from medimg.models import load_package
 from medimg.models.package import PACKAGED
-from medimg.training.calibrate import Line, equal_line, fit_line, write_lines
+from medimg.training.calibrate import Line, equal_line, fit_line, sober_line, write_lines
 
 TRUTH = Line(weights=(1.4, 0.6), intercept=0.3)
 
@@ -67,3 +67,32 @@ def test_lines_are_written_into_the_card(tmp_path):
     suspicion = scores["suspicion"]
     assert (suspicion.slope, suspicion.opinion_weight, suspicion.intercept, suspicion.calibrated) == (0.75, 2.0, 0.125, True)
     assert scores["texture"] == {line.name: line for line in before.stage("classify").scores}["texture"]
+
+
+def binormal(distance, *, count=4000, share=0.5, seed=0):
+    """Logits of two classes as far apart as `distance` standard deviations, and the classes."""
+    generator = np.random.default_rng(seed)
+    truth = (generator.random(count) < share).astype(float)
+    return (generator.normal(0, 1, count) + distance * truth)[:, None], truth
+
+
+def test_a_fit_to_an_easy_sample_is_made_as_sure_as_the_rest_allows():
+    """Fitted where the classes are 2.6 apart, used where they are 2.0: the slope of a calibration there is 1 again."""
+    from scipy.stats import norm
+
+    easy, truth = binormal(2.6)
+    line = sober_line(fit_line(easy, truth), easy, truth, auroc=float(norm.cdf(2.0 / np.sqrt(2))), share=0.5)
+    hard, outcome = binormal(2.0, seed=1)
+    again = fit_line((hard @ np.array(line.weights) + line.intercept)[:, None], outcome)
+    assert again.weights[0] == pytest.approx(1.0, abs=0.1)
+
+
+def test_it_is_never_made_surer_and_its_mean_is_the_share_that_was_given():
+    features, truth = binormal(1.5, share=0.3)
+    line = fit_line(features, truth)
+    same = sober_line(line, features, truth, auroc=0.999, share=0.3)
+    assert same.weights == pytest.approx(line.weights)
+    assert same(features).mean() == pytest.approx(0.3, abs=0.02)
+    more = sober_line(line, features, truth, auroc=0.999, share=0.45)
+    weight = np.where(truth > 0, 0.45 / truth.mean(), 0.55 / (1 - truth.mean()))
+    assert (weight * more(features)).sum() / weight.sum() == pytest.approx(0.45, abs=1e-3)

@@ -76,11 +76,11 @@ def test_what_is_written_is_what_was_printed(measured):
         rows = list(csv.DictReader(file))
     assert len(rows) == figures["nodules"]
     assert np.mean([float(row["dice"]) for row in rows]) == pytest.approx(figures["segmentation.dice_mean"][0], abs=1e-3)
-    for name in ("dice", "roc", "reliability", "froc"):
+    for name in ("dice", "roc", "reliability", "froc", "failures"):
         with Image.open(output / f"{name}.png") as picture:
             assert picture.width > 300
     page = (output / "evaluation.html").read_text()
-    assert page.count("data:image/png") == 4
+    assert page.count("data:image/png") == 5
     assert "segmentation.dice_mean" in page
 
 

@@ -8,6 +8,7 @@ import pytest
 import medimg
 from medimg.errors import ScanError
 from medimg.training import read_list
+from medimg.training.lists import list_chests
 from medimg.values import Grid, Mask, Volume
 from medimg.writers import write_nifti
 
@@ -75,3 +76,19 @@ def test_a_mask_may_be_a_dicom_seg(example_dicoms, tmp_path):
     centers = np.array([[float(row[f"centroid_{axis}"]) for axis in "xyz"] for row in cubes.rows])
     for finding in findings:
         assert np.linalg.norm(centers - finding.center_mm, axis=1).min() < 0.5
+
+
+def test_a_scan_of_a_list_is_given_whole_with_its_lesions_as_marks(scan):
+    (chest,) = list_chests(scan / "list.csv")
+    assert (chest.split, chest.patient, chest.volume.shape) == ("val", "P1", (60, 120, 120))
+    for center in CENTERS_MM:
+        mark = min(chest.marks, key=lambda mark: np.linalg.norm(np.subtract(mark.center_mm, center)))
+        assert np.linalg.norm(np.subtract(mark.center_mm, center)) < 0.3
+        assert mark.diameter_mm == pytest.approx(12, abs=0.4)
+
+
+def test_a_scan_that_stands_twice_is_refused(scan):
+    with (scan / "list.csv").open("a") as file:
+        file.write("image.nii.gz,mask.nii.gz,P1,val,1\n")
+    with pytest.raises(ScanError, match=r"Line 3 of list\.csv names a scan again"):
+        read_list(scan / "list.csv")

@@ -1,0 +1,205 @@
+"""The header that objects take patient and study from, with the faults that the source brought itself mended and named."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from medimg._tools.identity import digest, uid_from
+from medimg.errors import ScanError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydicom.dataelem import DataElement
+    from pydicom.dataset import Dataset
+
+    from medimg.values import SourceSlice, StudyResult
+
+MUST_BE_THERE = (  # type 2 of patient and study (PS3.3 C.7.1.1, C.7.2.1): may be empty, not absent
+    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID"),
+    *("StudyDate", "StudyTime", "ReferringPhysicianName"),
+)
+DATES = ("PatientBirthDate", "StudyDate")
+TIMES = ("StudyTime", "PatientBirthTime")
+CODED = {"PatientSex": ("M", "F", "O"), "PatientIdentityRemoved": ("YES", "NO")}
+NUMBERS = ("PatientSize", "PatientWeight")
+NAMES = ("PatientName", "ReferringPhysicianName")
+SHORT = {"PatientID": 64, "AccessionNumber": 16, "StudyID": 16, "StudyDescription": 64}
+TEXT_VRS = ("LO", "LT", "PN", "SH", "ST", "UC", "UT")
+UTF8, DEFAULT_EXTENDED = "ISO_IR 192", "ISO 2022 IR 6"
+MULTI_BYTE = ("ISO 2022 IR 87", "ISO 2022 IR 149", "ISO 2022 IR 159")
+COPIED_GROUPS = (0x0008, 0x0010, 0x0012, 0x0020)  # identification, patient, trial, relationship
+HOW_REMOVED = ("DeidentificationMethod", "DeidentificationMethodCodeSequence")
+
+
+def source_header(source: SourceSlice) -> tuple[Dataset, tuple[str, ...]]:
+    """Return the header of a source without its pixels, and a sentence for every fault of it that would reach our objects.
+
+    What is missing of type 2 is there, empty. What has an illegal value is emptied, for a copy of it would be an illegal object
+    of ours. Text outside of ASCII without a character set is read as UTF-8 if it is that, else as Latin-1, and the header then
+    names UTF-8. A sentence names attributes, never their values.
+
+    Raises:
+        ScanError: the source was moved or changed since it was read.
+    """
+    with quiet():
+        return _checked(read_header(source))
+
+
+def _checked(header: Dataset) -> tuple[Dataset, tuple[str, ...]]:
+    faults: list[str] = []
+    _text(header, faults)
+    for keyword in MUST_BE_THERE:
+        if keyword not in header:
+            faults.append(f"{keyword} is missing, which every object must have: it is written empty.")
+            setattr(header, keyword, None)
+    if not header.get("StudyInstanceUID"):
+        faults.append("StudyInstanceUID is missing: one is made from the series, so results stand in a study of their own.")
+        header.StudyInstanceUID = uid_from(header.get("SeriesInstanceUID", ""), "study")
+    for keyword in (*DATES, *TIMES, *CODED, *NUMBERS, *NAMES, *SHORT):
+        _legal(header, keyword, faults)
+    for keyword in NAMES:
+        name = str(header.get(keyword) or "")
+        if name and "^" not in name.rstrip("^"):
+            faults.append(f"{keyword} has a single component, a retired form that validators warn of: it is copied as it is.")
+    if not header.get("BodyPartExamined"):
+        faults.append("BodyPartExamined is missing: the part that the findings lie in is written, if it has a word of DICOM's.")
+    if header.get("PatientIdentityRemoved") == "YES" and not any(header.get(keyword) for keyword in HOW_REMOVED):
+        faults.append("PatientIdentityRemoved is YES, and no method is named: that is said in the results.")
+    return header, tuple(faults)
+
+
+def source_faults(result: StudyResult) -> tuple[str, ...]:
+    """Return the faults of the source that would reach our objects, none for a source that is not DICOM.
+
+    Raises:
+        ScanError: the source was moved or changed since it was read.
+    """
+    return source_header(result.source_instances[0])[1] if result.source_instances else ()
+
+
+def header_digest(header: Dataset) -> bytes:
+    """Return a hash of what objects copy from a header: results of a corrected header are other objects."""
+    with quiet():
+        return digest(*(f"{element.tag} {element.value}" for element in _elements(header) if element.tag.group in COPIED_GROUPS))
+
+
+def read_header(source: SourceSlice, tags: list[str] | None = None) -> Dataset:
+    """Return the header of a source, or only some `tags` of it.
+
+    Raises:
+        ScanError: the source was moved or changed since it was read.
+    """
+    import pydicom
+
+    try:
+        header = pydicom.dcmread(source.file, stop_before_pixels=True, specific_tags=tags, force=True)
+    except (OSError, pydicom.errors.InvalidDicomError) as error:
+        raise ScanError(
+            f"{source.file.name} can no longer be read. Leave the scan in place until the results are written."
+        ) from error
+    if header.get("SOPInstanceUID") != source.instance_uid:
+        raise ScanError(f"{source.file.name} was changed after it was read. Run it again.")
+    return header
+
+
+def _text(header: Dataset, faults: list[str]) -> None:
+    """Give a header a character set that its text can be copied with."""
+    from pydicom.charset import python_encoding
+
+    named = header.get("SpecificCharacterSet")
+    sets = [named or ""] if isinstance(named, str | None) else [str(one or "") for one in named]
+    unknown = [one for one in sets if one and one not in python_encoding]
+    if len(sets) > 1 and not sets[0]:
+        sets[0] = DEFAULT_EXTENDED  # the same, said
+    if not unknown and _can_be_copied(sets):
+        header.SpecificCharacterSet = sets[0] if len(sets) == 1 else sets
+        return
+    changed = False
+    for element in _elements(header):
+        if element.VR in TEXT_VRS and element.VM == 1 and not str(element.value).isascii():
+            element.value = _decoded(str(element.value)) if unknown or not any(sets) else str(element.value)
+            changed = True
+    if unknown:
+        faults.append("SpecificCharacterSet names none of DICOM's: text is read as UTF-8 if it is that, else as Latin-1.")
+    elif changed and not any(sets):
+        faults.append("Text outside of ASCII without a SpecificCharacterSet: it is read as UTF-8 if it is that, else as Latin-1.")
+    if changed:
+        header.SpecificCharacterSet = UTF8
+    elif "SpecificCharacterSet" in header:
+        del header.SpecificCharacterSet
+
+
+def _can_be_copied(sets: list[str]) -> bool:
+    """Say whether highdicom takes these sets: one without code extensions, or several with, the first of single bytes."""
+    if len(sets) == 1:
+        return bool(sets[0]) and sets[0] != "ISO_IR 6" and not sets[0].startswith("ISO 2022")
+    return sets[0] not in MULTI_BYTE and all(one.startswith("ISO 2022 IR") and one != "ISO 2022 IR 58" for one in sets)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back warnings of pydicom and highdicom: they quote odd values, which can be a patient's name."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _elements(header: Dataset) -> Iterator[DataElement]:
+    """Give every element that can be read, those within sequences too."""
+    for tag in sorted(header.keys()):
+        try:
+            element = header[tag]
+        except (ValueError, TypeError, OverflowError, NotImplementedError, KeyError):
+            continue  # a value that is none; what objects copy is looked at by name
+        if element.VR == "SQ":
+            for item in element.value:
+                yield from _elements(item)
+        else:
+            yield element
+
+
+def _decoded(text: str) -> str:
+    try:
+        return text.encode("latin-1").decode("utf-8")  # pydicom has read the bytes as Latin-1
+    except UnicodeError:
+        return text
+
+
+def _legal(header: Dataset, keyword: str, faults: list[str]) -> None:
+    """Empty an attribute that has an illegal value."""
+    if keyword not in header:
+        return
+    try:
+        value = header[keyword].value
+        legal = value is None or str(value) == "" or _is_legal(keyword, value, header[keyword].VM)
+    except (ValueError, TypeError, OverflowError):
+        legal = False
+    if legal:
+        return
+    faults.append(f"{keyword} has a value that DICOM does not allow: it is written empty.")
+    if keyword in MUST_BE_THERE:
+        setattr(header, keyword, None)
+    else:
+        del header[keyword]
+
+
+def _is_legal(keyword: str, value: object, count: int) -> bool:
+    text = str(value)
+    if count > 1:
+        return False
+    if keyword in DATES:
+        return len(text) == 8 and datetime.strptime(text, "%Y%m%d") is not None  # noqa: DTZ007 - a date has no zone
+    if keyword in TIMES:
+        from pydicom.valuerep import TM
+
+        return TM(text) is not None
+    if keyword in CODED:
+        return text in CODED[keyword]
+    if keyword in NUMBERS:
+        return float(text) >= 0
+    return keyword not in SHORT or len(text) <= SHORT[keyword]

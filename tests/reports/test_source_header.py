@@ -1,0 +1,131 @@
+"""Patient and study are copied as they are; what the source has wrong is mended where it must be, and named, never told."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import pydicom
+import pytest
+
+from medimg.errors import ScanError
+from medimg.reports._source_header import header_digest, source_faults, source_header
+from tests.builders.study import study_result
+
+
+def changed(result, **values):
+    """Write other values into the first source, as raw text where pydicom would refuse or re-encode them."""
+    source = result.series.slices[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = pydicom.dcmread(source.file)
+        for keyword, value in values.items():
+            if value is None:
+                delattr(data, keyword)
+            else:
+                setattr(data, keyword, value)
+        data.save_as(source.file)
+    return source
+
+
+def test_a_sound_header_has_no_fault_and_stays_as_it_is(tmp_path):
+    result = study_result(tmp_path / "source")
+    header, faults = source_header(result.series.slices[0])
+    assert faults == source_faults(result) == ()
+    assert (str(header.PatientName), header.PatientBirthDate, header.SpecificCharacterSet) == (
+        "Mustermann^Jörg",
+        "19500101",
+        "ISO_IR 192",
+    )
+    assert source_faults(study_result(tmp_path / "other", dicom=False)) == ()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_text_without_a_character_set_is_read_as_what_it_can_be(tmp_path, encoding):
+    result = study_result(tmp_path / "source")
+    path = result.series.slices[0].file
+    raw = path.read_bytes()
+    name = "Mustermann^Jörg".encode()
+    other = name if encoding == "utf-8" else "Mustermann^Jörg ".encode("latin-1")  # of the same length
+    assert len(other) == len(name)
+    path.write_bytes(raw.replace(name, other).replace(b"ISO_IR 192", b"          "))
+    header, faults = source_header(result.series.slices[0])
+    assert str(header.PatientName).strip() == "Mustermann^Jörg"
+    assert header.SpecificCharacterSet == "ISO_IR 192"
+    assert ["SpecificCharacterSet" in fault for fault in faults] == [True]
+
+
+def test_a_single_set_of_code_extensions_is_read_and_written_as_utf_8(tmp_path):
+    """Not allowed, and common in Japan."""
+    names = ["", "ISO 2022 IR 87"]
+    result = study_result(tmp_path / "source", SpecificCharacterSet=names, PatientName="Yamada^Tarou=山田^太郎")
+    path = result.series.slices[0].file
+    raw = path.read_bytes()
+    (place,) = [place for place in range(len(raw)) if raw.startswith(b"\\ISO 2022 IR 87", place)]
+    path.write_bytes(raw[:place] + b"ISO 2022 IR 87 " + raw[place + 15 :])
+    header, _ = source_header(result.series.slices[0])
+    assert (str(header.PatientName), header.SpecificCharacterSet) == ("Yamada^Tarou=山田^太郎", "ISO_IR 192")
+
+
+def test_a_set_that_is_none_of_dicoms_is_named(tmp_path):
+    result = study_result(tmp_path / "source")
+    path = result.series.slices[0].file
+    path.write_bytes(path.read_bytes().replace(b"ISO_IR 192", b"UTF-8     "))
+    header, faults = source_header(result.series.slices[0])
+    assert str(header.PatientName) == "Mustermann^Jörg"
+    assert "names none of DICOM's" in faults[0]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "left"),
+    [
+        ("PatientSex", "MALE", None),
+        ("PatientBirthDate", "00000000", None),
+        ("StudyTime", "99:99", None),
+        ("PatientSize", "1,80", "gone"),
+        ("StudyID", "x" * 17, None),
+        ("PatientIdentityRemoved", "MAYBE", "gone"),
+    ],
+)
+def test_an_illegal_value_is_emptied_and_named_but_not_told(tmp_path, keyword, value, left):
+    result = study_result(tmp_path / "source", PatientSize="1.80", PatientIdentityRemoved="NO")
+    source = result.series.slices[0]
+    element = pydicom.dcmread(source.file)[keyword]
+    raw_value(source.file, element.tag, element.VR, value)
+    header, faults = source_header(source)
+    assert [fault for fault in faults if keyword in fault and value not in fault]
+    assert not header.get(keyword) if left is None else keyword not in header
+
+
+def raw_value(path, tag, vr, value):
+    """Write a value as bytes, unchecked."""
+    data = pydicom.dcmread(path)
+    raw = value.encode() + b" " * (len(value) % 2)
+    data._dict[tag] = pydicom.dataelem.RawDataElement(tag, vr, len(raw), raw, 0, False, True)
+    data.save_as(path)
+
+
+def test_a_missing_study_is_made_from_the_series(tmp_path):
+    result = study_result(tmp_path / "source")
+    source = changed(result, StudyInstanceUID=None)
+    header, faults = source_header(source)
+    assert header.StudyInstanceUID.startswith("2.25.")
+    assert "StudyInstanceUID" in faults[0]
+    assert header.StudyInstanceUID == source_header(source)[0].StudyInstanceUID
+
+
+def test_another_name_is_another_object(tmp_path):
+    result = study_result(tmp_path / "source")
+    before = header_digest(source_header(result.series.slices[0])[0])
+    source = changed(result, PatientName="Musterfrau^Jörg")
+    assert header_digest(source_header(source)[0]) != before
+
+
+def test_a_source_that_is_gone_or_another_is_refused(tmp_path):
+    result = study_result(tmp_path / "source")
+    source = result.series.slices[0]
+    with pytest.raises(ScanError, match="was changed"):
+        source_header(replace(source, instance_uid="1.2.3"))
+    source.file.unlink()
+    with pytest.raises(ScanError, match="can no longer be read"):
+        source_header(source)
