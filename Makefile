@@ -1,11 +1,14 @@
 # What people run; the same as CI, but for what CI installs first (.ci/run).
-.PHONY: check test lint types doctest docs coverage example
+.PHONY: check test conformance lint types doctest docs coverage example
 
 check: ## everything that must hold: the README's two lines, lint, types, floors, house rules, doctests, the wheel
 	.ci/check
 
 test: ## all tests, in the environment that the README's first line made
 	.venv/bin/python -m pytest
+
+conformance: ## DICOM objects by others' judgement, all sources (PixelMed takes 20 s a report)
+	MEDIMG_CONFORMANCE=all .venv/bin/python -m pytest tests/conformance
 
 lint: ## style and imports
 	.venv/bin/ruff check .

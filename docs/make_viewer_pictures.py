@@ -1,6 +1,8 @@
-"""Make docs/images/viewer-seg.png and viewer-sr.png: OHIF beside an Orthanc that holds the example and what medimg made of it.
+"""Make docs/images/ohif_seg.png and ohif_sr.png: OHIF beside an Orthanc that holds a scan and what medimg made of it.
 
-Usage: python docs/make_viewer_pictures.py    (wants Orthanc with its DICOMweb plugin, Chromium, node and npm)
+Usage: python docs/make_viewer_pictures.py [SCAN]    the folder of a DICOM scan in which something is found, or example_dicoms
+
+Wants Orthanc with its DICOMweb plugin, Chromium, node and npm.
 
 OHIF and puppeteer-core come from npm into a temporary folder, in the versions below. The viewer asks Orthanc by DICOMweb as it
 would any archive; both pictures are what it shows of its own accord after the series was chosen and loaded.
@@ -65,6 +67,7 @@ await browser.close();
 
 def main() -> int:
     """Make both pictures."""
+    scan = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "example_dicoms"
     sys.path.insert(0, str(ROOT))
     from PIL import Image
 
@@ -83,16 +86,16 @@ def main() -> int:
         with tarfile.open(next(work.glob("*.tgz"))) as packed:
             packed.extractall(work, filter="data")
         (work / "driver.mjs").write_text(DRIVER, encoding="utf-8")
-        result = infer(ROOT / "example_dicoms", output=work / "results")
+        result = infer(scan, output=work / "results")
         with orthanc(work / "orthanc") as archive:
-            for path in (ROOT / "example_dicoms", result.studies[0].folder):
+            for path in (scan, result.studies[0].folder):
                 send(path, archive.web)
             study = json.loads(archive.get("/studies?expand"))[0]["MainDicomTags"]["StudyInstanceUID"]
             tags = [one["MainDicomTags"] for one in json.loads(archive.get("/series?expand"))]
             series = {one["Modality"]: one["SeriesInstanceUID"] for one in tags}
             server = serve(work / "package" / "dist", f"http://127.0.0.1:{archive.http_port}")
             address = f"http://127.0.0.1:{server.server_port}"
-            pairs = [word for kind in ("SEG", "SR") for word in (series[kind], str(IMAGES / f"viewer-{kind.lower()}.png"))]
+            pairs = [word for kind in ("SEG", "SR") for word in (series[kind], str(IMAGES / f"ohif_{kind.lower()}.png"))]
             subprocess.run(["node", "driver.mjs", address, study, chromium, str(WAIT_MS), *pairs], cwd=work, check=True)
             server.shutdown()
         for name in pairs[1::2]:  # grey slices and a few colours: a palette is a third of the size

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from medimg.drawing import _paint
-from medimg.drawing.key_slice import draw_crop, draw_slice
+from medimg.drawing.key_slice import crop_picture, slice_picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,19 +59,18 @@ def draw_key_image(
     from PIL import Image, ImageDraw
 
     where: dict[str, Any] = {"label": label, "slice_index": slice_index, "size_px": size_px}
-    left = draw_crop(volume, mask, calipers_mm=calipers_mm, window=window, **where)
+    left = crop_picture(volume, mask, calipers_mm=calipers_mm, window=window, **where)
     right = (
-        draw_crop(volume, mask, heatmap=heatmap, window=window, **where)
+        crop_picture(volume, mask, heatmap=heatmap, window=window, **where)
         if heatmap is not None
-        else draw_slice(volume, mask, window=window, **where)
+        else slice_picture(volume, mask, window=window, **where)
     )
     letters = max(13, size_px // 28)
     line = round(letters * LINE_FACTOR)
     below = _broken(notice, 2 * size_px - 2 * letters, letters)
     top, bottom = line * len(title) + letters, line * len(below) + letters
     image = Image.new("RGB", (2 * size_px, top + size_px + bottom))
-    for column, png in enumerate((left, right)):
-        square = Image.open(io.BytesIO(png)).convert("RGB")
+    for column, square in enumerate((left, right)):
         image.paste(square, (column * size_px + (size_px - square.width) // 2, top + (size_px - square.height) // 2))
     draw = ImageDraw.Draw(image)
     for number, words in enumerate(title):

@@ -13,6 +13,8 @@ from medimg.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from PIL.Image import Image
+
     from medimg.values import Heatmap, Mask, Volume
 
     Point = tuple[float, float, float]
@@ -56,11 +58,37 @@ def draw_crop(
         OptionError: the label or the slice is not there.
         GeometryError: volume and mask lie on different grids.
     """
-    volume.grid.require_fit(mask.grid, "The mask")
-    box = mask.box(label)
-    if box is None:
-        raise OptionError("label", label, "a label that the mask has")
-    _require_slice(volume, slice_index)
+    return _paint.png(
+        crop_picture(
+            volume,
+            mask,
+            label=label,
+            slice_index=slice_index,
+            calipers_mm=calipers_mm,
+            heatmap=heatmap,
+            outline=outline,
+            field_mm=field_mm,
+            size_px=size_px,
+            window=window,
+        )
+    )
+
+
+def crop_picture(
+    volume: Volume,
+    mask: Mask,
+    *,
+    label: int,
+    slice_index: int,
+    calipers_mm: Sequence[tuple[Point, Point]] = (),
+    heatmap: Heatmap | None = None,
+    outline: bool = True,
+    field_mm: float | None = None,
+    size_px: int = 420,
+    window: tuple[float, float] | None = None,
+) -> Image:
+    """Return what `draw_crop` draws."""
+    box = _require_label(volume, mask, label, slice_index)
     if field_mm is None:
         extent = max((side.stop - side.start) * step for side, step in zip(box[1:], volume.grid.spacing_mm[1:], strict=True))
         field_mm = max(LEAST_FIELD_MM, FIELD_FACTOR * extent)
@@ -82,15 +110,19 @@ def draw_slice(
         OptionError: the label or the slice is not there.
         GeometryError: volume and mask lie on different grids.
     """
-    volume.grid.require_fit(mask.grid, "The mask")
-    box = mask.box(label)
-    if box is None:
-        raise OptionError("label", label, "a label that the mask has")
-    _require_slice(volume, slice_index)
-    from PIL import Image, ImageDraw
+    return _paint.png(slice_picture(volume, mask, label=label, slice_index=slice_index, size_px=size_px, window=window))
 
+
+def slice_picture(
+    volume: Volume, mask: Mask, *, label: int, slice_index: int, size_px: int = 420, window: tuple[float, float] | None = None
+) -> Image:
+    """Return what `draw_slice` draws."""
+    from PIL import Image as Images
+    from PIL import ImageDraw
+
+    box = _require_label(volume, mask, label, slice_index)
     plane = Plane.whole(volume.grid, slice_index, size_px=size_px)
-    image = Image.fromarray(_paint.grey(volume, plane, slice_index, window=window)).convert("RGB")
+    image = Images.fromarray(_paint.grey(volume, plane, slice_index, window=window)).convert("RGB")
     ends = [(slice_index, row, column) for row in (box[1].start, box[1].stop - 1) for column in (box[2].start, box[2].stop - 1)]
     places = np.array([plane.to_pixel(point) for point in volume.grid.to_mm(ends)])
     low, high = places.min(axis=0), places.max(axis=0)
@@ -99,7 +131,7 @@ def draw_slice(
     for ink, thick, wide in (((0, 0, 0), 4, 1.0), (_paint.OUTLINE, 2, 0.0)):
         draw.rectangle([*(low - grow - wide), *(high + grow + wide)], outline=ink, width=thick)
     _paint.letters(image, plane)
-    return _paint.png(image)
+    return image
 
 
 def _draw(
@@ -113,8 +145,9 @@ def _draw(
     heatmap: Heatmap | None,
     outline: bool,
     calipers_mm: Sequence[tuple[Point, Point]],
-) -> bytes:
-    from PIL import Image, ImageDraw
+) -> Image:
+    from PIL import Image as Images
+    from PIL import ImageDraw
 
     rgb = _paint.grey(volume, plane, slice_index, window=window)[..., None].repeat(3, axis=-1)
     if heatmap is not None:
@@ -125,16 +158,22 @@ def _draw(
         others = _paint.inside((section != 0) & (section != label), plane, mask.grid)
         rgb[_paint.border(others, width_px=1) & ~area] = _paint.OTHER
         rgb[_paint.border(area, width_px=OUTLINE_PX)] = _paint.OUTLINE
-    image = Image.fromarray(rgb)
+    image = Images.fromarray(rgb)
     draw = ImageDraw.Draw(image)
     for ends in calipers_mm:
         _paint.cross(draw, [plane.to_pixel(point) for point in ends])
     _paint.letters(image, plane)
     if heatmap is not None:
         _paint.warmth_bar(image)
-    return _paint.png(image)
+    return image
 
 
-def _require_slice(volume: Volume, slice_index: int) -> None:
+def _require_label(volume: Volume, mask: Mask, label: int, slice_index: int) -> tuple[slice, slice, slice]:
+    """Return the box of a label, after making sure that it and the slice are there."""
+    volume.grid.require_fit(mask.grid, "The mask")
+    box = mask.box(label)
+    if box is None:
+        raise OptionError("label", label, "a label that the mask has")
     if not 0 <= slice_index < volume.shape[0]:
         raise OptionError("slice_index", slice_index, f"a slice of the volume, 0 to {volume.shape[0] - 1}")
+    return box

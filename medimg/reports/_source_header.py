@@ -27,6 +27,7 @@ CODED = {"PatientSex": ("M", "F", "O"), "PatientIdentityRemoved": ("YES", "NO")}
 NUMBERS = ("PatientSize", "PatientWeight")
 NAMES = ("PatientName", "ReferringPhysicianName")
 SHORT = {"PatientID": 64, "AccessionNumber": 16, "StudyID": 16, "StudyDescription": 64}
+OF_A_CD = ("PatientID", "StudyID", "StudyDate", "StudyTime")  # keys of a DICOMDIR, which are type 1 there (PS3.3 F.5)
 TEXT_VRS = ("LO", "LT", "PN", "SH", "ST", "UC", "UT")
 UTF8, DEFAULT_EXTENDED = "ISO_IR 192", "ISO 2022 IR 6"
 MULTI_BYTE = ("ISO 2022 IR 87", "ISO 2022 IR 149", "ISO 2022 IR 159")
@@ -60,6 +61,9 @@ def _checked(header: Dataset) -> tuple[Dataset, tuple[str, ...]]:
         header.StudyInstanceUID = uid_from(header.get("SeriesInstanceUID", ""), "study")
     for keyword in (*DATES, *TIMES, *CODED, *NUMBERS, *NAMES, *SHORT):
         _legal(header, keyword, faults)
+    for keyword in OF_A_CD:
+        if not header.get(keyword) and not any(fault.startswith(keyword) for fault in faults):
+            faults.append(f"{keyword} is empty, which is legal, but no DICOM CD can file such an object: it stays empty.")
     for keyword in NAMES:
         name = str(header.get(keyword) or "")
         if name and "^" not in name.rstrip("^"):

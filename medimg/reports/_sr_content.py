@@ -9,12 +9,13 @@ import numpy as np
 from medimg.measures import diameters
 from medimg.reports._dicom import MANUFACTURER, category, concept, device_uid, plain
 from medimg.reports.seg import CATEGORY, segment_numbers, tracking, uids
-from medimg.values import Code
+from medimg.values import Code, Mask
 from medimg.values.code import PRIVATE_SCHEME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from medimg.measures import Diameters
     from medimg.values import Finding, SourceSlice, StudyResult
 
     Point = tuple[float, float, float]
@@ -49,6 +50,7 @@ MM, MM3, HU, ONE = (
     Code("UCUM", "[hnsf'U]", "Hounsfield unit"),
     Code("UCUM", "1", "no units"),
 )
+EVALUATIONS = Code("UMLS", "C0034375", "Qualitative Evaluations")  # TID 1500, row 12
 COMMENT = Code("DCM", "121106", "Comment")
 DIGITS = 9  # significant ones of a number: a decimal string holds 16 characters
 
@@ -114,40 +116,44 @@ def image_library(slices: Sequence[SourceSlice]) -> Any:
 
 
 def groups(result: StudyResult, parts: Sequence[str], *, labelmap: bool, has_seg: bool) -> list[Any]:
-    """Return the measurement groups of a report: those of each finding, else that nothing, or nothing sure, was found."""
+    """Return the measurement groups of a report: those of each finding, else one that says what was found to be absent."""
     found = []
     for finding in result.findings:
         found.append(_volume_group(result, finding, parts, labelmap=labelmap, has_seg=has_seg))
         found += _line_groups(result, finding, parts)
-    assert result.prediction is not None  # NEEDS has looked
-    if not found:
-        found.append(_nothing_found(result, parts))
-    elif result.prediction.not_evaluated:
-        found.append(_rest(result, parts))
-    return found
+    return found or [_nothing_found(result, parts)]
+
+
+def rest(result: StudyResult) -> Any:
+    """Return that besides the findings there may be others where the model did not look, None if it looked everywhere.
+
+    It is no measurement group: a validator that knows the report's groups by their regions takes one without for a faulty one.
+    """
+    import highdicom as hd
+
+    prediction = result.prediction
+    assert prediction is not None  # NEEDS has looked
+    if not (result.findings and prediction.not_evaluated):
+        return None
+    contains = hd.sr.RelationshipTypeValues.CONTAINS
+    container = hd.sr.ContainerContentItem(name=concept(EVALUATIONS), relationship_type=contains)
+    kind = concept(prediction.looked_for or result.findings[0].kind)
+    container.ContentSequence = hd.sr.ContentSequence(
+        [hd.sr.CodeContentItem(name=kind, value=concept(UNDETERMINED), relationship_type=contains)]
+    )
+    _comment([container], ["Besides the findings of this report.", *_unseen(result)])
+    return container
 
 
 def _nothing_found(result: StudyResult, parts: Sequence[str]) -> Any:
     """Say Absent where everything was looked at and nothing found; what was not all seen is never said to be absent."""
-    prediction = result.prediction
-    assert prediction is not None  # the caller has looked
-    sure = prediction.looked_for is not None and not prediction.not_evaluated
-    words = [] if prediction.looked_for else ["It is not known what was looked for."]
-    return _statement(result, parts, ABSENT if sure else UNDETERMINED, words)
-
-
-def _rest(result: StudyResult, parts: Sequence[str]) -> Any:
-    """Say that besides the findings there may be others where the model did not look."""
-    return _statement(result, parts, UNDETERMINED, ["Besides the findings of this report."])
-
-
-def _statement(result: StudyResult, parts: Sequence[str], value: Code, words: list[str]) -> Any:
     import highdicom as hd
 
     from medimg._tools.identity import uid_from
 
     prediction = result.prediction
     assert prediction is not None  # the caller has looked
+    value = ABSENT if prediction.looked_for is not None and not prediction.not_evaluated else UNDETERMINED
     kind = prediction.looked_for or LESION
     group = hd.sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(
@@ -158,8 +164,15 @@ def _statement(result: StudyResult, parts: Sequence[str], value: Code, words: li
         finding_sites=[hd.sr.FindingSite(concept(prediction.looked_in))] if prediction.looked_in else None,
         qualitative_evaluations=[hd.sr.QualitativeEvaluation(name=concept(kind), value=concept(value))],
     )
-    _comment(group, [*words, *(f"Not evaluated, {item.what}: {item.reason}" for item in prediction.not_evaluated)])
+    words = [] if prediction.looked_for else ["It is not known what was looked for."]
+    _comment(group, [*words, *_unseen(result)])
     return group
+
+
+def _unseen(result: StudyResult) -> list[str]:
+    """Return what was not evaluated, in sentences."""
+    assert result.prediction is not None  # the caller has looked
+    return [f"Not evaluated, {item.what}: {item.reason}" for item in result.prediction.not_evaluated]
 
 
 def _volume_group(result: StudyResult, finding: Finding, parts: Sequence[str], *, labelmap: bool, has_seg: bool) -> Any:
@@ -191,6 +204,8 @@ def _segmented_images(result: StudyResult, slices: Sequence[SourceSlice]) -> lis
 def _line_groups(result: StudyResult, finding: Finding, parts: Sequence[str]) -> list[Any]:
     """Return long and short axis as lines on the slice they were measured in (TID 1410), which viewers draw.
 
+    Where that slice was filled in because nobody measured it, the lines are those of the slice that was, with its own lengths;
+    a finding that no measured slice carries has none.
     The long axis carries the tracking UID of its lesion, so that viewers which join groups by it show the lesion's numbers at the
     line; the short axis has one of its own, for they draw one line a tracking UID.
     """
@@ -198,38 +213,46 @@ def _line_groups(result: StudyResult, finding: Finding, parts: Sequence[str]) ->
 
     from medimg._tools.identity import uid_from
 
+    size = shown_diameters(result, finding)
+    if size is None:
+        return []
     shared = _of_finding(result, finding, parts)
     name, uid = tracking(result, finding, parts)
+    short = hd.sr.TrackingIdentifier(uid=uid_from(uid, "short axis"), identifier=f"{name}, short axis"[:64])
     lines = []
-    for code, value, tracked in (
-        (LONG_AXIS, finding.measures.longest_diameter_mm, hd.sr.TrackingIdentifier(uid=uid, identifier=name)),
-        (
-            SHORT_AXIS,
-            finding.measures.short_diameter_mm,
-            hd.sr.TrackingIdentifier(uid=uid_from(uid, "short axis"), identifier=f"{name}, short axis"[:64]),
-        ),
+    for code, value, ends, tracked in (
+        (LONG_AXIS, size.long_mm, size.long_ends_mm, hd.sr.TrackingIdentifier(uid=uid, identifier=name)),
+        (SHORT_AXIS, size.short_mm, size.short_ends_mm, short),
     ):
-        region = _line(result, finding, short=code is SHORT_AXIS)
+        region = _line(result, size.slice_index, ends)
         shared |= {"tracking_identifier": tracked, "measurements": [_measurement(result, code, value, MM, None, None)]}
         lines.append(hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations(referenced_region=region, **shared))
     return lines
 
 
-def _line(result: StudyResult, finding: Finding, *, short: bool) -> Any:
-    """Return a diameter as a line: in the pixels of its source slice, or, where that was not measured, in the patient."""
+def shown_diameters(result: StudyResult, finding: Finding) -> Diameters | None:
+    """Return the diameters of a finding that can be drawn on an image, None if no measured slice carries it."""
+    assert result.prediction is not None  # the caller has looked
+    mask, origins = result.prediction.mask, result.series.slice_of
+    size = diameters(mask, label=finding.id)
+    if origins[size.slice_index] is not None:
+        return size
+    gaps = [index for index, origin in enumerate(origins) if origin is None]
+    array = (mask.array == finding.id).astype(np.uint8)
+    array[gaps] = 0
+    return diameters(Mask(array=array, grid=mask.grid), label=1) if array.any() else None
+
+
+def _line(result: StudyResult, slice_index: int, ends: tuple[Point, Point]) -> Any:
+    """Return a diameter as a line in the pixels of its source slice."""
     import highdicom as hd
 
-    assert result.prediction is not None  # the caller has looked
-    mask, series = result.prediction.mask, result.series
-    size = diameters(mask, label=finding.id)
-    ends = np.array(size.short_ends_mm if short else size.long_ends_mm)
-    origin = series.slice_of[size.slice_index]
-    if origin is None:
-        assert mask.grid.frame_of_reference is not None  # why_no_sr has looked
-        return hd.sr.ImageRegion3D(hd.sr.GraphicTypeValues3D.POLYLINE, ends, frame_of_reference_uid=mask.grid.frame_of_reference)
-    source = series.slices[origin]
+    origin = result.series.slice_of[slice_index]
+    assert origin is not None  # shown_diameters has looked
+    source = result.series.slices[origin]
     image = hd.sr.SourceImageForRegion(source.class_uid, source.instance_uid, _frames(result, source))
-    return hd.sr.ImageRegion(hd.sr.GraphicTypeValues.POLYLINE, on_image(result, size.slice_index, ends), source_image=image)
+    points = on_image(result, slice_index, np.array(ends))
+    return hd.sr.ImageRegion(hd.sr.GraphicTypeValues.POLYLINE, points, source_image=image)
 
 
 def on_image(result: StudyResult, slice_index: int, points_mm: np.ndarray) -> np.ndarray:

@@ -42,6 +42,8 @@ NOTICE = "AI OUTPUT, FOR RESEARCH ONLY. Not a medical device; no diagnosis may r
 GIVEN_NOTICE = "OUTLINE GIVEN, FOR RESEARCH ONLY. Measured, not found, by medimg; no diagnosis may rest on it."
 NOT_CANCER = "Suspicion is what radiologists would rate; it is not a probability of cancer."
 SUSPICION = "suspicion"
+SIDES = {"7771000": "L", "24028007": "R"}
+UNPAIRED = ("CHEST", "HEAD", "NECK", "ABDOMEN", "PELVIS", "BRAIN", "LIVER", "HEART", "SPINE")
 
 
 def write(result: StudyResult, folder: Path) -> tuple[Path, ...]:
@@ -148,7 +150,18 @@ def _dataset(result: StudyResult, finding: Finding, number: int, parts: tuple[st
     dataset.DateOfSecondaryCapture, dataset.TimeOfSecondaryCapture = source_date(header)
     fix_dates(dataset, header)
     complete(dataset, header, body_part=body_part(result))
+    if dataset.get("BodyPartExamined") not in UNPAIRED:
+        _side(dataset, result, finding)
     return dataset
+
+
+def _side(dataset: Dataset, result: StudyResult, finding: Finding) -> None:
+    """Say the side of a part that is or may be paired: of each image, or, where one is not known, of none (PS3.3 C.7.3.1)."""
+    sides = [SIDES.get(shown.laterality.value, "") if shown.laterality else "" for shown in result.findings[:MOST_KEY_IMAGES]]
+    if all(sides):
+        dataset.ImageLaterality = sides[result.findings.index(finding)]
+    else:
+        dataset.Laterality = None
 
 
 def _source(result: StudyResult, finding: Finding) -> Dataset:

@@ -18,7 +18,7 @@ from medimg.reports._dicom import (
     save,
 )
 from medimg.reports._source_header import quiet, source_header
-from medimg.reports._sr_content import groups, image_library, observer
+from medimg.reports._sr_content import groups, image_library, observer, rest
 from medimg.reports.seg import uids
 from medimg.values import Code
 from medimg.values.code import PRIVATE_SCHEME
@@ -93,6 +93,9 @@ def _report(result: StudyResult, *, labelmap: bool) -> Dataset:
         if item.ConceptNameCodeSequence[0].CodeValue == codes.DCM.ImagingMeasurements.value
     )
     content[0].ContentSequence.insert(place, image_library(result.series.slices))
+    evaluations = rest(result)
+    if evaluations is not None:
+        content[0].ContentSequence.append(evaluations)
     scheme = CodingSchemeIdentificationItem(PRIVATE_SCHEME, name="medimg", responsible_organization=MANUFACTURER)
     dataset: Dataset = hd.sr.Comprehensive3DSR(
         evidence=[header, *_evidence(result, header, parts, labelmap=labelmap, has_seg=has_seg)],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medimg.measures import diameters
+from medimg.reports._sr_content import shown_diameters
 from medimg.values import Proof
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom.dataset import Dataset
 
+    from medimg.measures import Diameters
     from medimg.values import Finding, StudyResult
 
 COMPARED = "every number, score and its calibration, line, tracking UID and reference with the findings and with the segmentation"
@@ -37,8 +38,9 @@ def prove_sr(result: StudyResult, path: Path, segmentation: Path | None) -> Proo
     seg = pydicom.dcmread(segmentation, stop_before_pixels=True, specific_tags=["SOPInstanceUID"]) if segmentation else None
     groups = [item for item in _children(_child(dataset, MEASUREMENTS)) if _name(item) == GROUP]
     volumes = [group for group in groups if any(_name(item) == VOLUME for item in _children(group))]
-    lines = [group for group in groups if any(item.ValueType in ("SCOORD", "SCOORD3D") for item in _children(group))]
-    good = len(volumes) == len(result.findings) and len(lines) == 2 * len(volumes)
+    lines = [group for group in groups if any(item.ValueType == "SCOORD" for item in _children(group))]
+    drawn = [(finding, size) for finding in result.findings if (size := shown_diameters(result, finding)) is not None]
+    good = len(volumes) == len(result.findings) and len(lines) == 2 * len(drawn)
     count, references, farthest = 0, 0, 0.0
     for number, (finding, group) in enumerate(zip(result.findings, volumes, strict=False), 1):
         expected, said = dict(_expected(finding)), dict(_said(group))
@@ -46,15 +48,15 @@ def prove_sr(result: StudyResult, path: Path, segmentation: Path | None) -> Proo
         good &= not finding.tracking_uid or finding.tracking_uid == _child(group, TRACKING).UID
         count += len(said)
         referred = [item for item in _children(group) if _name(item) == SEGMENT]
-        good &= bool(referred) or seg is None
+        good &= bool(referred) == (seg is not None and _is_measured(result, finding))
         for item in referred:
             reference = item.ReferencedSOPSequence[0]
             good &= seg is not None and reference.ReferencedSOPInstanceUID == seg.SOPInstanceUID
             good &= int(reference.ReferencedSegmentNumber) == number
             references += 1
-    for finding, pair in zip(result.findings, zip(lines[::2], lines[1::2], strict=False), strict=False):
-        distance = max(_distances(result, finding, pair))
-        farthest = max(farthest, distance)
+    for (_, size), pair in zip(drawn, zip(lines[::2], lines[1::2], strict=False), strict=False):
+        farthest = max(farthest, *_distances(result, size, pair))
+        good &= _lengths(pair) == [float(f"{length:.9g}") for length in (size.long_mm, size.short_mm)]
         count += 2
     good &= farthest <= TOLERANCE_MM and _absence_is_sure(result, dataset)
     looked_at = {item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for item in _images(_child(dataset, LIBRARY))}
@@ -96,20 +98,29 @@ def _said(group: Dataset) -> Iterator[tuple[Key, float]]:
             yield (str(_name(item)), str(derivation), str(method)), value
 
 
-def _distances(result: StudyResult, finding: Finding, pair: tuple[Dataset, Dataset]) -> Iterator[float]:
+def _lengths(pair: tuple[Dataset, Dataset]) -> list[float]:
+    return [number for group in pair for _, number in _said(group)]
+
+
+def _distances(result: StudyResult, size: Diameters, pair: tuple[Dataset, Dataset]) -> Iterator[float]:
     """Give how far the ends of the long and the short axis lie from where they were measured, in the patient."""
     assert result.prediction is not None  # whoever writes has looked
-    size = diameters(result.prediction.mask, label=finding.id)
+    grid = result.prediction.mask.grid
+    origin = result.series.slice_of[size.slice_index]
+    # readers even out slices that are a little uneven: a line lies where its slice was measured, as the outline does
+    moved = (
+        np.array(result.series.slices[origin].position_mm) - grid.to_mm((size.slice_index, 0, 0))
+        if origin is not None
+        else np.zeros(3)
+    )
     for group, ends in zip(pair, (size.long_ends_mm, size.short_ends_mm), strict=True):
-        item = next(item for item in _children(group) if item.ValueType in ("SCOORD", "SCOORD3D"))
-        yield float(np.linalg.norm(_in_patient(result, item) - np.array(ends), axis=1).max())
+        item = next(item for item in _children(group) if item.ValueType == "SCOORD")
+        yield float(np.linalg.norm(_in_patient(result, item) - (np.array(ends) + moved), axis=1).max())
 
 
 def _in_patient(result: StudyResult, item: Dataset) -> NDArray[np.float64]:
     """Return the points of a line in LPS mm: by the position of the slice that it refers to (PS3.3 C.7.6.2.1.1)."""
     data = np.array(item.GraphicData, dtype=np.float64)
-    if item.ValueType == "SCOORD3D":
-        return data.reshape(-1, 3)
     reference = item.ContentSequence[0].ReferencedSOPSequence[0]
     frame = int(reference.get("ReferencedFrameNumber") or 1) - 1
     source = next(
@@ -120,6 +131,15 @@ def _in_patient(result: StudyResult, item: Dataset) -> NDArray[np.float64]:
     steps = result.series.grid.affine[:3, 2:0:-1]  # type: ignore[union-attr]
     points: NDArray[np.float64] = np.array(source.position_mm) + (data.reshape(-1, 2) - 0.5) @ steps.T
     return points
+
+
+def _is_measured(result: StudyResult, finding: Finding) -> bool:
+    """Say whether any measured slice carries the outline of a finding."""
+    assert result.prediction is not None  # whoever writes has looked
+    mask, origins = result.prediction.mask, result.series.slice_of
+    box = mask.box(finding.id)
+    places = range(box[0].start, box[0].stop) if box else range(0)
+    return any(origins[index] is not None and bool((mask.array[index] == finding.id).any()) for index in places)
 
 
 def _absence_is_sure(result: StudyResult, dataset: Dataset) -> bool:

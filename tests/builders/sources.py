@@ -58,4 +58,5 @@ FAULTY = {  # faults of the source's own, and the attributes that run.json names
         ("PatientName", "PatientID", "StudyID", "StudyTime", "PatientBirthDate", "PatientSex", "BodyPartExamined"),
     ),
     "no maker": ({"leave_out": ("Manufacturer",)}, ()),
+    "a paired part": ({"BodyPartExamined": "LUNG"}, ()),
 }

@@ -20,6 +20,7 @@ from medimg.engine import load_model
 from medimg.errors import UnsuitableScanError
 from medimg.training import read_chests
 from medimg.training.evaluate_chests import evaluate_chests
+from tests.builders.dicom_checks import dciodvfy
 
 DATA = Path(os.environ.get("MEDIMG_REAL_DATA", ""))
 pytestmark = pytest.mark.skipif(not os.environ.get("MEDIMG_REAL_DATA"), reason="MEDIMG_REAL_DATA is not set")
@@ -48,7 +49,14 @@ def test_slices_of_a_scanner_with_a_truncated_file(tmp_path, capsys):
     found = [finding for finding in study["findings"] if np.linalg.norm(np.subtract(finding["center_mm"], NODULE_MM)) < RADIUS_MM]
     assert found
     assert found[0]["laterality"] == "Left"
-    assert {"seg.dcm", "report.html", "heatmap.nii.gz", "findings.json", "run.json"} == set(study["files"])
+    keys = {f"key_{number}.dcm" for number in range(1, len(study["findings"]) + 1)}
+    others = {"seg.dcm", "sr.dcm", "report.html", "heatmap.nii.gz", "findings.json", "run.json"}
+    assert keys | others == set(study["files"])
+    proofs = json.loads((Path(study["folder"]) / "run.json").read_text())["proof"]
+    assert [(proof["file"], proof["agrees"]) for proof in proofs] == [("seg.dcm", True), ("sr.dcm", True)]
+    assert proofs[0]["voxels"] > 1000
+    for path in Path(study["folder"]).glob("*.dcm"):
+        assert not [line for line in dciodvfy(path) or [] if line.startswith("Error")], path.name
 
 
 def test_a_whole_chest_of_another_maker_with_a_mass(model):

@@ -13,6 +13,7 @@ import pytest
 import medimg
 from medimg.cli import main
 from medimg.errors import GeometryError, WriteError
+from medimg.measures import diameters
 from medimg.models import load_package
 from medimg.reports import seg, sr, write_all
 from medimg.runs._proof import prove
@@ -240,3 +241,32 @@ def test_the_proof_of_all_objects_is_in_their_order(tmp_path):
     files = write_all(result, tmp_path, prove=prove)
     assert [proof.file for proof in prove(result, files)] == ["seg.dcm", "sr.dcm", "seg_binary.dcm", "sr_binary.dcm"]
     assert prove(result, ()) == ()
+
+
+@pytest.mark.parametrize("off_mm", [0.08, 1.0])
+def test_slices_that_a_reader_evens_out_are_proven_where_they_were_measured(tmp_path, off_mm):
+    result = study_result(tmp_path / "source", heat=False)
+    slices = list(result.series.slices)
+    moved = diameters(result.prediction.mask, label=1).slice_index
+    place = np.add(slices[moved].position_mm, (0, 0, off_mm))
+    data = pydicom.dcmread(slices[moved].file)
+    data.ImagePositionPatient = [f"{value:.4f}" for value in place]
+    data.save_as(slices[moved].file)
+    slices[moved] = replace(slices[moved], position_mm=tuple(place.tolist()))
+    uneven = replace(result, series=replace(result.series, slices=tuple(slices)))
+    files = write_all(uneven, tmp_path, prove=prove)
+    for proof in prove(uneven, files):
+        assert proof.agrees
+        assert proof.largest_distance_mm < 1e-3
+    elsewhere = replace(slices[moved], position_mm=result.series.slices[moved].position_mm)
+    slices[moved] = elsewhere
+    assert not prove_seg(replace(result, series=replace(result.series, slices=tuple(slices))), tmp_path / "seg.dcm").agrees
+
+
+def test_a_finding_that_no_measured_slice_carries_has_no_segment_to_refer_to(tmp_path):
+    """Such findings are taken out before they are written; a mask of somebody's may still hold one."""
+    whole = study_result(tmp_path / "whole", heat=False)
+    carried = np.flatnonzero((whole.prediction.mask.array == 2).any(axis=(1, 2)))
+    result = study_result(tmp_path / "source", heat=False, gaps=tuple(carried.tolist()))
+    proofs = prove(result, write_all(result, tmp_path))
+    assert [proof.agrees for proof in proofs] == [True, True]
