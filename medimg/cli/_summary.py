@@ -12,8 +12,13 @@ if TYPE_CHECKING:
 SKIPPED_SHOWN = 10  # a folder may hold thousands of files that are no images; --json and the report name all
 
 
-def lines(result: RunResult) -> Iterator[str]:
-    """Say what was taken, what was found, what was not used and why, and last which files were written."""
+def lines(result: RunResult, *, sent_to: str = "") -> Iterator[str]:
+    """Say what was taken, what was found, what was not used and why, and last which files were written.
+
+    Args:
+        result: of a run.
+        sent_to: the node that its objects were for.
+    """
     for study in result.studies:
         yield from _study(study)
     hidden = len(result.skipped) - SKIPPED_SHOWN
@@ -23,7 +28,8 @@ def lines(result: RunResult) -> Iterator[str]:
         yield f"not used: {hidden} more; --json names them all"
     written = [path for study in result.studies for path in study.files]
     if not written:
-        yield "Nothing was written. Give --output FOLDER for the report, the masks and the rest."
+        kept = f"Nothing was kept here but what is for {sent_to}" if sent_to else "Nothing was written"
+        yield f"{kept}. Give --output FOLDER for the report, the masks and the rest."
         return
     yield "files written:"
     for path in written:

@@ -76,7 +76,9 @@ def run(args: Namespace) -> int:
     if args.json:
         _json.show(delivery.to_dict() if delivery else result.to_dict())
     elif not args.quiet:
-        for line in (*_summary.lines(result), *(_deliver.lines(delivery) if delivery else ())):
+        for line in _summary.lines(result, sent_to=delivery.node if delivery else ""):
+            print(line)
+        for line in _deliver.lines(delivery) if delivery else ():
             print(line)
     for study in result.studies:
         if study.error:

@@ -149,7 +149,7 @@ def _look(path: Path, name: str) -> Instance | Skipped | str:
         return f"cannot be read: {error.strerror or 'the disk refused'}"
     except Exception:  # noqa: BLE001 - a damaged header raises anything, and its text may quote the patient
         return "is DICOM with a damaged header"
-    uids = [str(header.get(tag).value) if header.get(tag) is not None else "" for tag in WANTED]
+    uids = _values(header)
     class_uid, instance_uid, study_uid, series_uid = uids
     if class_uid == DIRECTORY or meta.get("MediaStorageSOPClassUID") == DIRECTORY:
         return Skipped(what=name, reason="a DICOMDIR, which lists files and is none of them")
@@ -168,6 +168,14 @@ def _look(path: Path, name: str) -> Instance | Skipped | str:
         offset=offset,
         state=state,
     )
+
+
+def _values(header: Any) -> list[str]:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of values that cannot be: they are quoted
+        return [str(header.get(tag).value) if header.get(tag) is not None else "" for tag in WANTED]
 
 
 def state_of(file: Path | int) -> tuple[int, int]:

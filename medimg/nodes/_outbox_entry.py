@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
 
+LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
 KINDS = {  # SOP class (PS3.4 B.5) -> the word for it
     "1.2.840.10008.5.1.4.1.1.66.4": "SEG",
-    "1.2.840.10008.5.1.4.1.1.66.7": "SEG",  # as a label map
+    LABEL_MAP: "SEG",
     "1.2.840.10008.5.1.4.1.1.88.33": "SR",
     "1.2.840.10008.5.1.4.1.1.88.34": "SR",
     "1.2.840.10008.5.1.4.1.1.7": "picture",
@@ -51,6 +52,7 @@ class Entry:
         reason: why it waits, was only accepted, or was given up.
         tries: how often it was to be sent.
         unclear: a try began whose end is not known, so the archive may have it: it is asked before it is sent again.
+        other: what is sent in its place where the node takes no label maps (JSON, for the store), "" if nothing is.
         put_at: when it was put into the outbox, in seconds since 1970; `next_try_at` likewise.
     """
 
@@ -67,6 +69,7 @@ class Entry:
     reason: str = ""
     tries: int = 0
     unclear: bool = False
+    other: str = ""
     put_at: float = 0.0
     next_try_at: float = 0.0
 
@@ -79,6 +82,11 @@ class Entry:
     def name(self) -> str:
         """The object's short name."""
         return short_name("object", self.instance_uid)
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it is a label map that has another form, for nodes that take none."""
+        return bool(self.other) and self.class_uid == LABEL_MAP
 
     @property
     def kind(self) -> str:

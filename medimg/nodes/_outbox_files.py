@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-import re
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from medimg._tools.files import write_error
 from medimg._tools.text import printable
 from medimg.errors import ScanError
+from medimg.nodes._instances import Damaged, Instance, look
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PIECE = 1 << 20
-UID = re.compile(r"[0-9.]{1,64}")  # PS3.5 section 9.1; looser within, because archives take what scanners write
+OTHER_FORM = "_binary.dcm"
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
-TAGS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 
 
 class Uids(NamedTuple):
@@ -25,6 +27,17 @@ class Uids(NamedTuple):
     instance_uid: str
     study_uid: str
     series_uid: str
+
+
+def forms(files: Iterable[Path]) -> list[tuple[Path, Path | None]]:
+    """Return files, and for each what is sent in its place where a node takes no label maps: `seg_binary.dcm` for `seg.dcm`.
+
+    >>> [(one.name, other and other.name) for one, other in forms(map(Path, ["seg.dcm", "seg_binary.dcm", "key_1.dcm"]))]
+    [('seg.dcm', 'seg_binary.dcm'), ('key_1.dcm', None)]
+    """
+    known = dict.fromkeys(files)
+    others = {file: file.with_name(file.stem + OTHER_FORM) for file in known if file.with_name(file.stem + OTHER_FORM) in known}
+    return [(file, others.get(file)) for file in known if file not in others.values()]
 
 
 def copy_whole(source: Path, target: Path) -> tuple[str, int]:
@@ -63,24 +76,13 @@ def describe(copy: Path, shown: str) -> Uids:
     """Return the UIDs of a DICOM file; `shown` is the name that errors give it.
 
     Raises:
-        ScanError: it is no DICOM instance, or its UIDs are none.
+        ScanError: it is no DICOM instance, or not one clear instance.
     """
-    import pydicom
-
-    try:
-        dataset = pydicom.dcmread(copy, specific_tags=list(TAGS), stop_before_pixels=True)
-        uids = Uids(*(str(dataset.get(tag, "")) for tag in TAGS))
-        meta = str(dataset.file_meta.get("MediaStorageSOPInstanceUID", ""))
-    except Exception as error:
-        raise ScanError(
-            f"{printable(shown)} is no whole DICOM file. Give objects that medimg or another program wrote."
-        ) from error
-    if not all(UID.fullmatch(uid) for uid in uids) or meta != uids.instance_uid:
-        raise ScanError(
-            f"{printable(shown)} does not say which instance of which study it is, or says it twice and differently. "
-            "Have it written anew."
-        )
-    return uids
+    one = look(copy, shown)
+    if isinstance(one, Instance):
+        return Uids(one.class_uid, one.instance_uid, one.study_uid, one.series_uid)
+    why = f"it {one.reason}" if isinstance(one, Damaged) else one.reason
+    raise ScanError(f"{printable(shown)} cannot be sent: {why}. Give DICOM objects that medimg or another program wrote.")
 
 
 def hash_of(path: Path) -> str:

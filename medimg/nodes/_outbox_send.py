@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 BATCH = 64  # entries: what is known of them is written down after each batch
 INTERRUPTED = "The try before this one did not come to its end; the node is asked before it is sent again."
+BINARY = "Its binary form is sent"
 VANISHED = "The node took it, and does not have it; it is sent again."
 LOST = "Its copy in the outbox is missing or was changed, so it is not sent. Put the object into the outbox anew."
 
@@ -63,6 +64,10 @@ def send_due(outbox: Outbox, name: str, progress: Progress | None) -> list[int]:
             recover(outbox, name)
             raise
         _record(outbox, batch, ends)
+        for entry in batch:
+            if entry.is_map and ends[entry.id].state is State.GIVEN_UP and ends[entry.id].reason != LOST:
+                reason = f"{BINARY}, because the label map was refused: {ends[entry.id].reason}"
+                outbox.store.take_other_form(name, entry.study_uid, reason=printable(reason), now=outbox.clock())
         if all(end.state is State.WAITING for end in ends.values()):
             break  # the node is not there: what else is due would only wait for the same silence
     return tried
@@ -72,16 +77,19 @@ def _claim(outbox: Outbox, name: str) -> tuple[Entry, ...]:
     """Mark what is due as being sent, before a byte of it leaves."""
     now = outbox.clock()
     waiting = outbox.store.entries("node = ? AND state = ?", (name, State.WAITING.value))
-    due = [entry for entry in waiting if outbox.backoff.is_due(entry.next_try_at, now)][:BATCH]
+    due = [entry for entry in waiting if outbox.backoff.is_due(entry.next_try_at, now)]
+    maps = {entry.study_uid for entry in waiting if entry.is_map}
+    # First it must be known whether the node takes the label map of a study: what refers to it has two forms as well
+    due = [entry for entry in due if entry.is_map] or [entry for entry in due if not (entry.other and entry.study_uid in maps)]
     claimed: list[int] = []
     with outbox.store.change() as database:
-        for entry in due:
+        for entry in due[:BATCH]:
             done = database.execute(
                 "UPDATE entry SET state = ?, tries = tries + 1 WHERE id = ? AND state = ?",
                 (State.SENDING.value, entry.id, State.WAITING.value),
             )
             claimed += [entry.id] * done.rowcount  # somebody may have given it up meanwhile
-    return tuple(entry for entry in outbox.store.entries("node = ?", (name,)) if entry.id in set(claimed))
+    return outbox.store.by_ids(claimed)
 
 
 def _ends(outbox: Outbox, name: str, batch: Sequence[Entry], progress: Progress | None) -> dict[int, End]:
@@ -114,40 +122,50 @@ def _deliver(node: Node, batch: Sequence[Entry], progress: Progress | None) -> d
     if rest:
         delivery = send([entry.file for entry in rest], node, progress=progress)
         sent = {one.instance_uid: one for one in delivery.sent}
-        ends |= {entry.id: _end(sent.get(entry.instance_uid)) for entry in rest}
-        ends |= _asked_again(node, [entry for entry in rest if ends[entry.id].state is State.ACCEPTED])
+        ends |= {entry.id: _end(sent.get(entry.instance_uid), _form(entry)) for entry in rest}
+        ends |= _doubted(node, [entry for entry in rest if ends[entry.id].state in (State.ACCEPTED, State.GIVEN_UP)], ends)
     return ends
 
 
-def _asked_again(node: Node, accepted: Sequence[Entry]) -> dict[int, End]:
-    """Ask once more for what a node took and did not let us ask for: one that died at that moment looks like one that refuses.
+def _doubted(node: Node, entries: Sequence[Entry], ends: dict[int, End]) -> dict[int, End]:
+    """Look whether a node that gave no good answer is there at all: only then is what it said of an object an end.
 
-    Only a node that is there, and still lets nobody ask, ends the matter; the others are asked at the next try.
+    An archive that dies while it is asked looks like one that lets nobody ask, and one whose certificate or our token has run out
+    refuses everything "for good": these entries wait.
     """
     from medimg.nodes._found import is_there
     from medimg.nodes.echo import echo
 
-    if not accepted:
+    if not entries:
         return {}
     try:
         echo(node)
     except NodeError as error:
-        return {entry.id: End(state=State.WAITING, reason=str(error), unclear=True) for entry in accepted}
+        reasons = {entry.id: ends[entry.id].reason if ends[entry.id].state is State.GIVEN_UP else str(error) for entry in entries}
+        return {one: End(state=State.WAITING, reason=reason, unclear=True) for one, reason in reasons.items()}
+    accepted = [entry for entry in entries if ends[entry.id].state is State.ACCEPTED]
+    if not accepted:
+        return {}
     there = is_there(node, [(entry.study_uid, entry.series_uid, entry.instance_uid) for entry in accepted])
-    ends = {entry.id: End(state=State.DELIVERED) for entry in accepted if there.get(entry.instance_uid)}
+    found = {entry.id: End(state=State.DELIVERED) for entry in accepted if there.get(entry.instance_uid)}
     gone = [entry for entry in accepted if there.get(entry.instance_uid) is False]
-    return ends | {entry.id: End(state=State.WAITING, reason=VANISHED, unclear=True) for entry in gone}
+    return found | {entry.id: End(state=State.WAITING, reason=VANISHED, unclear=True) for entry in gone}
 
 
-def _end(sent: Sent | None) -> End:
+def _end(sent: Sent | None, past: str) -> End:
     if sent is None:
         return End(state=State.WAITING, reason="It is not known what became of it.", unclear=True)
     if sent.outcome is Outcome.FOUND:
-        return End(state=State.DELIVERED, reason=sent.note)
+        return End(state=State.DELIVERED, reason=sent.note or past)
     if sent.outcome is Outcome.ACCEPTED and not sent.retry:
         return End(state=State.ACCEPTED, reason=sent.reason)
     # taken, and the question after it failed for now (retry): it is asked for again before anything is sent
     return End(state=State.WAITING if sent.retry else State.GIVEN_UP, reason=sent.reason, unclear=True)
+
+
+def _form(entry: Entry) -> str:
+    """Return what is to be said of an entry that another form was put in the place of."""
+    return entry.reason if entry.reason.startswith(BINARY) else ""
 
 
 def _record(outbox: Outbox, batch: Sequence[Entry], ends: dict[int, End]) -> None:

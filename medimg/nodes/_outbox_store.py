@@ -8,18 +8,19 @@ that `sweep` removes, an entry without an object would be a loss.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medimg._tools.files import write_error
 from medimg._tools.identity import digest
 from medimg._tools.text import printable
 from medimg.errors import DeliveryError, OutboxError, WriteError
 from medimg.nodes._outbox_entry import Entry, State
-from medimg.nodes._outbox_files import PRIVATE_FILE, Uids, copy_whole, describe, make_private, sync_folder
+from medimg.nodes._outbox_files import PRIVATE_FILE, copy_whole, describe, forms, make_private, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -43,6 +44,7 @@ CREATE TABLE entry (
     reason TEXT NOT NULL DEFAULT '',
     tries INTEGER NOT NULL DEFAULT 0,
     unclear INTEGER NOT NULL DEFAULT 0,
+    other TEXT NOT NULL DEFAULT '',
     put_at REAL NOT NULL,
     next_try_at REAL NOT NULL,
     UNIQUE (node, instance_uid)
@@ -104,6 +106,10 @@ class Store:
             rows = self._database.execute(f"SELECT * FROM entry WHERE {condition} ORDER BY id", tuple(values)).fetchall()  # noqa: S608 - conditions are this room's own words
         return tuple(self._entry(row) for row in rows)
 
+    def by_ids(self, ids: Iterable[int]) -> tuple[Entry, ...]:
+        """Return the entries of these numbers, oldest first; those that are gone are left out."""
+        return self.entries("id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),))
+
     def add(self, files: Iterable[Path], node: str, *, now: float) -> tuple[Entry, ...]:
         """Copy files into the outbox, all of them or none.
 
@@ -117,17 +123,31 @@ class Store:
         """
         ids: list[int] = []
         with self.change() as database:
-            for file in files:
-                partial = self.objects / f".partial-{len(ids)}"
-                try:
-                    sha256, size = copy_whole(file, partial)
-                    uids = describe(partial, file.name)
-                    ids.append(self._add(database, partial, uids, node, sha256, size, now))
-                finally:
-                    partial.unlink(missing_ok=True)
+            for file, other in forms(files):
+                instead = json.dumps(self._copy(file=other, node=node)) if other else ""
+                ids.append(self._add(database, {**self._copy(file=file, node=node), "node": node, "other": instead}, now))
             self._sync()
-        marks = ", ".join("?" * len(ids))
-        return self.entries(f"id IN ({marks})", ids)
+        return self.by_ids(ids)
+
+    def take_other_form(self, node: str, study_uid: str, *, reason: str, now: float) -> None:
+        """Let the other forms of a study's objects take the place of those that were not delivered."""
+        with self.change() as database:
+            rows = database.execute(
+                "SELECT * FROM entry WHERE node = ? AND study_uid = ? AND other != '' AND state IN (?, ?)",
+                (node, study_uid, State.WAITING.value, State.GIVEN_UP.value),
+            ).fetchall()
+            for row in rows:
+                values = {**json.loads(row["other"]), "other": "", "state": State.WAITING.value, "reason": reason, "unclear": 0}
+                same = "SELECT id FROM entry WHERE node = ? AND instance_uid = ?"
+                there = database.execute(same, (node, values["instance_uid"])).fetchone()
+                if there is not None:  # it was put there by itself: that one goes on
+                    database.execute("DELETE FROM entry WHERE id = ?", (row["id"],))
+                    continue
+                columns = ", ".join(f"{name} = ?" for name in values)
+                database.execute(
+                    f"UPDATE entry SET {columns}, next_try_at = ? WHERE id = ?",  # noqa: S608 - names of columns
+                    (*values.values(), now, row["id"]),
+                )
 
     def remove(self, entries: Iterable[Entry]) -> None:
         """Forget entries, then their objects."""
@@ -139,24 +159,37 @@ class Store:
     def sweep(self) -> None:
         """Remove objects that no entry names: a process ended between the two."""
         with self.change() as database:
-            known = {row["file"] for row in database.execute("SELECT file FROM entry")}
+            rows = database.execute("SELECT file, other FROM entry").fetchall()
+            known = {row["file"] for row in rows} | {json.loads(row["other"])["file"] for row in rows if row["other"]}
             for path in self.objects.iterdir():
                 if path.name not in known:
                     path.unlink(missing_ok=True)
 
-    def _add(self, database: sqlite3.Connection, copy: Path, uids: Uids, node: str, sha256: str, size: int, now: float) -> int:
-        there = database.execute("SELECT * FROM entry WHERE instance_uid = ?", (uids.instance_uid,)).fetchall()
-        if any(row["sha256"] != sha256 for row in there):
+    def _copy(self, *, file: Path, node: str) -> dict[str, Any]:
+        """Copy a file to where an entry may name it, and return the columns that say what it is."""
+        partial = self.objects / ".partial"
+        try:
+            sha256, size = copy_whole(file, partial)
+            uids = describe(partial, file.name)
+            name = f"{digest('outbox', node, uids.instance_uid, sha256).hex()}.dcm"
+            os.replace(partial, self.objects / name)  # of the same bytes, if it was there
+        except OSError as error:
+            raise write_error(Path("The outbox"), error) from error
+        finally:
+            partial.unlink(missing_ok=True)
+        return {**uids._asdict(), "file": name, "sha256": sha256, "size": size}
+
+    @staticmethod
+    def _add(database: sqlite3.Connection, columns: dict[str, Any], now: float) -> int:
+        there = database.execute("SELECT * FROM entry WHERE instance_uid = ?", (columns["instance_uid"],)).fetchall()
+        if any(row["sha256"] != columns["sha256"] for row in there):
             raise DeliveryError(
                 "The outbox holds another object of the same UID, and one UID must mean the same bytes. "
                 "Deliver or purge that one first (medimg outbox list), or have this one written anew under a UID of its own."
             )
-        name = f"{digest('outbox', node, uids.instance_uid, sha256).hex()}.dcm"
-        os.replace(copy, self.objects / name)  # of the same bytes, if it was there
-        same = next((row for row in there if row["node"] == node), None)
+        same = next((row for row in there if row["node"] == columns["node"]), None)
         if same is None:
-            columns = {**uids._asdict(), "node": node, "file": name, "sha256": sha256, "size": size, "put_at": now}
-            columns |= {"state": State.WAITING.value, "next_try_at": now}
+            columns = {**columns, "state": State.WAITING.value, "put_at": now, "next_try_at": now}
             names, marks = ", ".join(columns), ", ".join("?" * len(columns))
             added = database.execute(f"INSERT INTO entry ({names}) VALUES ({marks})", tuple(columns.values()))  # noqa: S608 - names of columns
             return int(added.lastrowid or 0)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from medimg.errors import OptionError
+from medimg.nodes._instances import UID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 SCHEME = "pacs://"
 LIMIT = 64  # characters of LO and UI (PS3.5 section 6.2)
-UID = re.compile(r"[0-9.]{1,64}")
 DATE = re.compile(r"\d{8}|\d{8}-|-\d{8}|\d{8}-\d{8}")
 WILD = "*?\\"  # PS3.4 C.2.2.2: these match other patients too
 NAMES = {  # DICOM's keyword, as in pacs:// -> the field

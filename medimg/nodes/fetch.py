@@ -14,8 +14,9 @@ from medimg._tools.text import printable
 from medimg.errors import NodeError, OptionError, ScanError, WriteError
 from medimg.nodes._config import find_node
 from medimg.nodes._fetched import Fetched, FetchedSeries, FetchedStudy, Listed
+from medimg.nodes._instances import UID
 from medimg.nodes._node import DimseNode
-from medimg.nodes._query import UID, Query
+from medimg.nodes._query import Query
 from medimg.nodes._receive import Budget, Receiver
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from medimg.nodes.fetch import fetch
 from medimg.nodes.outbox import Outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
     from medimg.nodes._outbox_entry import Entry, State
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 WAIT_S = 600.0  # for another process that sends to the same node
 OBJECT = ".dcm"  # the report for people is no object, and stays
-OTHER_FORM = "_binary.dcm"  # beside a label map, for those who take none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,9 +141,13 @@ def _run(
         return RunDelivery(run=run)
     studies = [_put(study, box, send, is_kept=output is not None) for study in run.studies if not study.error]
     entries = [entry for study in studies for entry in study.entries]
-    if entries:
-        box.send(send, wait_s=WAIT_S, wanted=entries, progress=progress)
-    now = {entry.id: entry for entry in box.again(entries)}
+    try:
+        if entries:
+            box.send(send, wait_s=WAIT_S, wanted=entries, progress=progress)
+        now = {entry.id: entry for entry in box.again(entries)}
+    except MedimgError as error:  # of the outbox: what it holds is safe, and what the run found shall be told all the same
+        now = {entry.id: entry for entry in entries}
+        studies = [replace(study, error=study.error or str(error), exit_code=error.exit_code) for study in studies]
     studies = [replace(study, entries=tuple(now[entry.id] for entry in study.entries if entry.id in now)) for study in studies]
     if output is None:  # what was written is gone with the folder for temporary files
         run = replace(run, studies=tuple(replace(study, folder=None, files=()) for study in run.studies))
@@ -154,20 +157,10 @@ def _run(
 def _put(study: StudyResult, box: Outbox, send: str, *, is_kept: bool) -> StudyDelivery:
     """Put the objects of a study into the outbox; a refusal is told with the study, so that the others go on."""
     try:
-        return StudyDelivery(name=study.name, entries=box.put(_objects(study.files), send))
+        return StudyDelivery(name=study.name, entries=box.put([file for file in study.files if file.suffix == OBJECT], send))
     except MedimgError as error:
         kept = "The results are in --output: medimg send sends them." if is_kept else "Nothing of them is kept without --output."
         return StudyDelivery(name=study.name, error=f"{error} {kept}", exit_code=error.exit_code)
-
-
-def _objects(files: Iterable[Path]) -> list[Path]:
-    """Return the DICOM objects among files; of two forms of one object, the first."""
-    names = {file.name for file in files}
-    return [
-        file
-        for file in files
-        if file.suffix == OBJECT and not (file.name.endswith(OTHER_FORM) and file.name.removesuffix(OTHER_FORM) + OBJECT in names)
-    ]
 
 
 def _fetched(node: str, query: Any, folder: Path, pacs_config: str | Path | None, progress: Progress | None) -> Path:

@@ -161,12 +161,12 @@ class Outbox:
                     busy += [] if ended else [name]
                     break
                 time.sleep(LOOK_EVERY_S)
-        entries = self._by_ids(tried)
+        entries = self.store.by_ids(tried)
         return Round(tried=entries, busy=tuple(busy), seconds=time.perf_counter() - start)
 
     def again(self, entries: Iterable[Entry]) -> tuple[Entry, ...]:
         """Return these entries as they are now; those purged meanwhile are left out."""
-        return self._by_ids([entry.id for entry in entries])
+        return self.store.by_ids(entry.id for entry in entries)
 
     def retry(self, *names: str, node: str | None = None) -> tuple[Entry, ...]:
         """Make entries due at once, also those that were given up; `send` then tries them.
@@ -226,10 +226,6 @@ class Outbox:
         """Return entries as JSON values; nothing in them says whose they are."""
         now = self.clock()
         return {"schema": SCHEMA, "entries": [entry.to_dict(now=now) for entry in entries]}
-
-    def _by_ids(self, ids: Sequence[int]) -> tuple[Entry, ...]:
-        wanted = set(ids)
-        return tuple(entry for entry in self.store.entries() if entry.id in wanted) if wanted else ()
 
     def _recover(self) -> None:
         """Take back what a process that ended left as being sent."""

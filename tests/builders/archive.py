@@ -18,6 +18,7 @@ class Archive:
         self.refuses: set[str] = set()
         self.chokes_on: set[str] = set()
         self.dies_when_asked = False
+        self.is_shut = False  # refuses everybody for good: a certificate, a token, an AE title
         self.dies_after: int | None = None  # arrivals, then as Ctrl-C does
 
     def send(self, files, node, *, progress=None, **_options):
@@ -31,6 +32,8 @@ class Archive:
                 raise ScanError("A file cannot be sent. Write it anew.")
             if not self.is_up:
                 outcome, reason = Outcome.FAILED, "The node archive does not answer. Try again later."
+            elif self.is_shut:
+                outcome, reason = Outcome.FAILED, "The node shows a certificate that is not trusted."
             elif uid in self.refuses:
                 outcome, reason = Outcome.FAILED, "The node refuses objects of this kind. Send another kind."
             else:
@@ -54,7 +57,7 @@ class Archive:
         return Delivery(node=node.name, sent=tuple(sent))
 
     def echo(self, node, **_options):
-        if not self.is_up:
+        if not self.is_up or self.is_shut:
             raise NodeError("The node archive is down. Start it.")
         return 0.0
 

@@ -148,6 +148,19 @@ def test_what_nobody_may_ask_for_is_accepted_and_says_why(outbox, archive, tmp_p
     assert (str(entry.state), entry.reason) == ("accepted", "It lets nobody ask.")
 
 
+def test_a_node_that_refuses_everything_is_tried_again_when_somebody_has_mended_it(outbox, archive, clock, tmp_path):
+    """A certificate or a token that ran out says nothing of the objects."""
+    outbox.put(write_objects(tmp_path, 2), "archive")
+    archive.is_shut = True
+    outbox.send()
+    assert states(outbox) == ["waiting"] * 2
+    assert "certificate" in outbox.entries()[0].reason
+    archive.is_shut = False
+    clock.now += 3600
+    outbox.send()
+    assert states(outbox) == ["delivered"] * 2
+
+
 def test_an_archive_that_died_when_it_was_asked_is_not_one_that_lets_nobody_ask(outbox, archive, clock, tmp_path):
     outbox.put(write_objects(tmp_path, 2), "archive")
     archive.lets_ask, archive.dies_when_asked = False, True
@@ -158,6 +171,41 @@ def test_an_archive_that_died_when_it_was_asked_is_not_one_that_lets_nobody_ask(
     outbox.send()
     assert states(outbox) == ["delivered"] * 2
     assert len(archive.received) == 2
+
+
+LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
+
+
+@pytest.mark.parametrize("takes_maps", [True, False])
+def test_a_node_that_takes_no_label_maps_gets_the_binary_forms_of_all_that_refer_to_one(
+    outbox, archive, clock, tmp_path, takes_maps
+):
+    names = ["sr", "sr_binary", "seg", "seg_binary", "key_1"]
+    for number, name in enumerate(names, 1):
+        path = write_object(tmp_path / f"{name}.dcm", number)
+        if name == "seg":
+            write_object(path, number, SOPClassUID=LABEL_MAP)
+    entries = outbox.put([tmp_path / f"{name}.dcm" for name in names], "archive")
+    assert len(entries) == 3
+    uid = {name: f"{STUDY}.2.{number}" for number, name in enumerate(names, 1)}
+    archive.is_up = False
+    outbox.send()
+    archive.is_up = True
+    clock.now += 3600
+    if not takes_maps:
+        archive.refuses = {uid["seg"]}
+    outbox.send()
+    assert states(outbox) == ["delivered"] * 3
+    wanted = ["sr", "seg", "key_1"] if takes_maps else ["sr_binary", "seg_binary", "key_1"]
+    assert set(archive.received) == {uid[name] for name in wanted}
+    said = [entry.reason for entry in outbox.entries() if "binary form" in entry.reason]
+    assert len(said) == (0 if takes_maps else 2)
+    outbox.put([tmp_path / f"{name}.dcm" for name in names], "archive")
+    outbox.send()
+    assert set(states(outbox)) == {"delivered"}
+    assert set(archive.received) == {uid[name] for name in wanted}
+    outbox.purge()
+    assert list(outbox.store.objects.iterdir()) == []
 
 
 def test_one_bad_object_keeps_no_other_back(outbox, archive, tmp_path):
