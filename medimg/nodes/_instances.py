@@ -23,7 +23,7 @@ UID = re.compile(r"[0-9.]{1,64}")  # PS3.5 section 9.1; leading zeros occur and 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 DIRECTORY = "1.2.840.10008.1.3.10"  # a DICOMDIR
 LABEL_MAP_SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.7"
-BINARY_SEGMENTATION = "seg_binary.dcm"  # the same outlines for those who take no label maps; lies beside the label map
+OTHER_FORM = "_binary.dcm"  # seg_binary.dcm, sr_binary.dcm: the same for those who take no label maps; lies beside the first form
 HEAD_LIMIT = 1 << 20  # of a deflated data set that is inflated for its identifiers; they stand at its very beginning
 PIECE = 1 << 20
 WANTED = (0x00080016, 0x00080018, 0x0020000D, 0x0020000E)
@@ -81,7 +81,7 @@ class Gathered:
 def gather(paths: Sequence[str | Path]) -> Gathered:
     """Find the instances below `paths`, each once.
 
-    A binary SEG that lies beside the label map of the same outlines is held back: it is only sent where the label map is refused.
+    The binary form of a label map, and of what refers to it, is held back: it is only sent where the label map is refused.
 
     Raises:
         ScanError: there is none, or a path does not exist.
@@ -106,9 +106,10 @@ def gather(paths: Sequence[str | Path]) -> Gathered:
         else:
             reason = f"has the SOP instance UID of {known[one.instance_uid].name}, and other bytes"
             damaged.append(Damaged(file=one.file, name=name, reason=reason))
-    binary = {one.file.parent: one for one in known.values() if one.file.name == BINARY_SEGMENTATION}
-    maps = [one for one in known.values() if one.class_uid == LABEL_MAP_SEGMENTATION and one.file.parent in binary]
-    instead_of = {one.instance_uid: binary[one.file.parent] for one in maps}
+    binary = {one.file: one for one in known.values() if one.file.name.endswith(OTHER_FORM)}
+    forms = {one: binary.get(one.file.with_name(one.file.stem + OTHER_FORM)) for one in known.values()}
+    maps = {one.file.parent for one, other in forms.items() if other and one.class_uid == LABEL_MAP_SEGMENTATION}
+    instead_of = {one.instance_uid: other for one, other in forms.items() if other and one.file.parent in maps}
     held = {one.instance_uid for one in instead_of.values()}
     instances = tuple(one for uid, one in known.items() if uid not in held)
     if not instances and not damaged:

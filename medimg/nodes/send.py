@@ -12,7 +12,7 @@ from medimg.errors import OptionError
 from medimg.nodes._config import find_node
 from medimg.nodes._delivery import Delivery, Outcome, Sent
 from medimg.nodes._found import ask_until_found
-from medimg.nodes._instances import gather
+from medimg.nodes._instances import LABEL_MAP_SEGMENTATION, gather
 from medimg.nodes._node import DimseNode
 from medimg.values import Skipped
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Progress = Callable[[str, int, int], None]
 
 ASSOCIATIONS_LIMIT = 16
+HELD_BACK = "held back: it is only for those who do not take the label map of the same outlines"
 SAID_YES = "said that it took it, and does not have it when asked"
 
 
@@ -42,7 +43,8 @@ def send(
     """Send the DICOM instances at `path` to a node, and ask it afterwards whether it has them.
 
     The bytes of a file's data set are sent as they are; where the node does not take their transfer syntax, they are sent
-    uncompressed, and it is said. A label map SEG that the node does not take is replaced by the `seg_binary.dcm` beside it.
+    uncompressed, and it is said. A label map SEG that the node does not take is replaced by the `seg_binary.dcm` beside it, and
+    the report that refers to it by its `sr_binary.dcm`.
 
     Args:
         path: a folder, a file, or several of either; what is no DICOM file is not sent, and `Delivery.skipped` says so.
@@ -72,29 +74,27 @@ def send(
     instances = list(gathered.instances)
     total = len(instances)
     tell("send", 0, total)
-    answers = _store(node, instances, associations, lambda done: tell("send", done, total))
+    # First it must be known whether the node takes the label map of a folder: what refers to it has two forms as well
+    has_two = [one for one in instances if one.instance_uid in gathered.instead_of]
+    later = [one for one in has_two if one.class_uid != LABEL_MAP_SEGMENTATION]
+    first = [one for one in instances if one not in later]
+    answers = _store(node, first, associations, lambda done: tell("send", done, total))
 
-    refused_maps = [
-        one for one in instances if answers[one.instance_uid].is_class_refused and one.instance_uid in gathered.instead_of
-    ]
+    refused = [one for one in has_two if one not in later and answers[one.instance_uid].is_class_refused]
+    folders = {one.file.parent: answers[one.instance_uid].reason for one in refused}
     skipped = list(gathered.skipped)
     stands_for: dict[str, Instance] = {}
-    for one in refused_maps:
+    for one in has_two:
         other = gathered.instead_of[one.instance_uid]
-        stands_for[other.instance_uid] = one
-        instances[instances.index(one)] = other
-    if stands_for:
-        binaries = [one for one in instances if one.instance_uid in stands_for]
-        answers |= _store(node, binaries, associations, lambda done: None)
-    for uid, other in gathered.instead_of.items():
-        if other.instance_uid not in stands_for:
-            skipped.append(
-                Skipped(
-                    what=other.name, reason="held back: it is only for those who do not take the label map of the same outlines"
-                )
-            )
+        if one.file.parent in folders:
+            stands_for[other.instance_uid] = one
+            instances[instances.index(one)] = other
+            skipped.append(Skipped(what=one.name, reason=folders[one.file.parent]))
         else:
-            skipped.append(Skipped(what=stands_for[other.instance_uid].name, reason=answers[uid].reason))
+            skipped.append(Skipped(what=other.name, reason=HELD_BACK))
+    rest = [one for one in instances if one.instance_uid not in answers]
+    if rest:
+        answers |= _store(node, rest, associations, lambda done: None)
 
     asked = [one for one in instances if answers[one.instance_uid].is_taken or answers[one.instance_uid].is_unclear]
     is_any_taken = any(answers[one.instance_uid].is_taken for one in asked)
@@ -141,9 +141,15 @@ def _store(node: Node, instances: Sequence[Instance], associations: int, tell: C
     return stow_all(node, instances, tell=tell)
 
 
+def _why(refused: Instance, node: Node) -> str:
+    """Say why the other form of an object was sent."""
+    is_map = refused.class_uid == LABEL_MAP_SEGMENTATION
+    return f"whose kind {node.name} does not take" if is_map else f"which refers to a label map that {node.name} does not take"
+
+
 def _end(one: Instance, answer: Answer, told: Told | None, in_place_of: Instance | None, node: Node) -> Sent:
     """Put together what the node said of an instance when it was sent, and when it was asked."""
-    notes = [f"sent in place of {in_place_of.name}, whose kind {node.name} does not take"] if in_place_of else []
+    notes = [f"sent in place of {in_place_of.name}, {_why(in_place_of, node)}"] if in_place_of else []
     if answer.note:
         notes.append(answer.note)
     outcome, reason, retry = Outcome.FAILED, answer.reason, answer.retry

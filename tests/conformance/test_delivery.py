@@ -187,6 +187,23 @@ def test_what_refers_to_a_label_map_that_was_refused_says_so(knowing_us, study, 
     assert "refers" not in notes["seg_binary.dcm"]
 
 
+@pytest.mark.parametrize(("kind", "wanted"), [("dimse", {"seg_binary.dcm", "sr_binary.dcm"}), ("web", {"seg.dcm", "sr.dcm"})])
+def test_a_report_goes_with_the_form_that_it_refers_to(knowing_us, study, tmp_path, kind, wanted):
+    from medimg._tools.identity import uid_from
+
+    knowing_us.clear()
+    labelled(study, tmp_path / "results")
+    other = pydicom.dcmread(study / "results" / "sr.dcm")
+    other.save_as(tmp_path / "results" / "sr.dcm", enforce_file_format=True)
+    other.SOPInstanceUID = other.file_meta.MediaStorageSOPInstanceUID = uid_from("report of the binary form")
+    other.save_as(tmp_path / "results" / "sr_binary.dcm", enforce_file_format=True)
+    delivery = send(tmp_path / "results", getattr(knowing_us, kind))
+    assert {sent.file.name for sent in delivery.sent} == wanted
+    assert all(sent.outcome is Outcome.FOUND for sent in delivery.sent)
+    assert len(knowing_us.files()) == 2
+    assert {item.what for item in delivery.skipped} == {"seg.dcm", "sr.dcm", "seg_binary.dcm", "sr_binary.dcm"} - wanted
+
+
 def test_a_label_map_that_is_taken_is_sent_alone(knowing_us, study, tmp_path):
     knowing_us.clear()
     label_map = labelled(study, tmp_path / "results")
