@@ -22,9 +22,10 @@ from _rounds import peak_mib  # noqa: E402 - the paths come first
 
 from medimg.nodes import Outcome, add_node, send  # noqa: E402
 from medimg.reports import write_all  # noqa: E402
+from medimg.runs._proof import prove  # noqa: E402
 from medimg.values import Volume  # noqa: E402
 from tests.builders.orthanc import data_set, orthanc  # noqa: E402
-from tests.builders.study import grid_of, study_result, write_ct  # noqa: E402
+from tests.builders.study import balls, grid_of, study_result, write_ct  # noqa: E402
 
 ROUNDS = int(os.environ.get("MEDIMG_BENCH_ROUNDS", "5"))
 SLICES, SIDE = 300, 512
@@ -77,8 +78,11 @@ def against_storescu(folder: Path) -> None:
 
 
 def a_study(folder: Path) -> None:
-    """Print how long the objects of a study take from a result in memory to found again."""
-    result = study_result(folder / "source", grid=grid_of(shape=(SLICES, SIDE, SIDE)), heat=False)
+    """Print how long the objects of five findings take from a result in memory to found again, report and heatmap included."""
+    grid = grid_of(shape=(SLICES, SIDE, SIDE))
+    x, y, z = grid.to_mm((np.array(grid.shape) - 1) / 2)
+    places = [((x + 30 * step, y - 20 * step, z + 60 * step), 4.0 + step) for step in range(-2, 3)]
+    result = study_result(folder / "source", mask=balls(grid, places))
     for words, knows_us, kind in (("STOW-RS, as it is installed", False, "web"), ("C-STORE, knowing us", True, "dimse")):
         with orthanc(folder / f"orthanc-{kind}", knows_us=knows_us) as server:
             node = getattr(server, kind)
@@ -88,7 +92,7 @@ def a_study(folder: Path) -> None:
                 out = folder / f"results-{kind}-{number}"
                 out.mkdir()
                 begun = time.perf_counter()
-                objects = [path for path in write_all(result, out) if path.suffix == ".dcm"]
+                objects = [path for path in write_all(result, out, prove=prove) if path.suffix == ".dcm"]
                 written = time.perf_counter()
                 delivery = send(objects, node)
                 seconds.append((written - begun, time.perf_counter() - written))
@@ -101,7 +105,10 @@ def a_study(folder: Path) -> None:
             )
             peak = peak_mib(prepare, f"send({[str(path) for path in objects]!r}, {node!r})")
             print(f"\nobjects of a study ({', '.join(path.name for path in objects)}) by {words}, median of {ROUNDS}")
-            print(f"  written {write:.2f} s, sent and found again {deliver:.2f} s; sending takes {peak:.0f} MiB", flush=True)
+            print(
+                f"  written and proven {write:.2f} s, sent and found again {deliver:.2f} s; sending takes {peak:.0f} MiB",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
