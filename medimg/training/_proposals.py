@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medimg.engine import _windows
-from medimg.training._blocks import IGNORED
+from medimg.training._blocks import OTHER, OWN
 from medimg.values import Grid, Volume
 
 if TYPE_CHECKING:
@@ -18,15 +18,17 @@ if TYPE_CHECKING:
     from medimg.training.cubes import Cubes
 
 MM3_A_LITRE = 1e6
+NONE = 0  # a proposal that is no nodule
 NEAR_MM = 3.0  # a peak this near to a marked nodule of a cube, or inside it, is a hit
 AWAY_MM = 5.0  # and one further than this from all of them is none
-SHIFT = (
-    4  # voxels that a search leaves out along each axis, at random on one side or both: a nodule lies in the middle of its cube
-)
+# Voxels that a search leaves out along each axis, at random on one side or both: a nodule lies in the middle of its cube.
+SHIFT = 4
 
 
-def proposals(model: Model, cubes: Cubes, number: int) -> Iterator[tuple[Lesion, bool]]:
-    """Give what the detector proposes in a cube, and whether it is a nodule; other places near the cube's edge are left out.
+def proposals(model: Model, cubes: Cubes, number: int) -> Iterator[tuple[Lesion, int]]:
+    """Give what the detector proposes in a cube, and what it is: `OWN` or `OTHER` nodule of the cube, or `NONE`.
+
+    What is no nodule and near the cube's edge is left out.
 
     The search is of a crop whose corner is drawn at random (the same for the same cube): in the middle of whole cubes every
     nodule would lie at the same place of the detector's coarse grid, whose best place that could be.
@@ -46,15 +48,19 @@ def proposals(model: Model, cubes: Cubes, number: int) -> Iterator[tuple[Lesion,
         background=float(volume.array.min()),
     )
     far = ndimage.distance_transform_edt(cubes.mask[number] == 0)
-    nodule = ndimage.distance_transform_edt((cubes.mask[number] == 0) | (cubes.mask[number] == IGNORED))
+    near = {label: ndimage.distance_transform_edt(cubes.mask[number] != label) for label in (OWN, OTHER)}
+    if not (cubes.mask[number] == OTHER).any():
+        del near[OTHER]  # of an empty label every distance is 0
     apart = round(stage.parameters["apart_mm"])
     found = _windows.peaks(heat, threshold=stage.threshold, apart=apart, most=int(stage.parameters["most"]))
     for place, height in found:
         inner = stage.margin <= min(place) and max(np.subtract(place, shape)) < -stage.margin
         place = tuple(np.add(place, corner).tolist())
-        if nodule[place] <= NEAR_MM or (inner and far[place] > AWAY_MM):
+        nearest = min(near, key=lambda label: near[label][place])
+        hit = nearest if near[nearest][place] <= NEAR_MM else NONE
+        if hit != NONE or (inner and far[place] > AWAY_MM):
             center = volume.grid.to_mm(place)
-            yield model.lesion_at(volume, tuple(center.tolist()), peak=height), bool(nodule[place] <= NEAR_MM)
+            yield model.lesion_at(volume, tuple(center.tolist()), peak=height), hit
 
 
 def searched_litres(model: Model, cubes: Cubes, number: int) -> float:

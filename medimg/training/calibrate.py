@@ -11,7 +11,7 @@ import numpy as np
 from medimg._tools.files import whole_file
 from medimg.engine import Model, _scores
 from medimg.models.card import CARD_FILE
-from medimg.training._proposals import cube_volume, proposals
+from medimg.training._proposals import NONE, cube_volume, proposals
 from medimg.training.chests import TARGET
 from medimg.training.evaluate_chests import mark_of
 from medimg.training.outline_and_rate import RATINGS, soft_ratings
@@ -121,7 +121,7 @@ def candidates(model: Model, cubes: Cubes, chests: Iterable[Chest]) -> tuple[NDA
     for number in range(len(cubes.rows)):
         for lesion, hit in proposals(model, cubes, number):
             rows.append(_features(lesion))
-            hits.append(hit)
+            hits.append(hit != NONE)
     lenient = Model(_without_operating_point(model), device=model.device)
     for chest in chests:
         for lesion in lenient.lesions(chest.volume):

@@ -13,6 +13,7 @@ from medimg.engine._remarks import equal_volume_diameter_mm
 from medimg.engine.cubes import box_under
 from medimg.evaluation import compare_outlines
 from medimg.measures import descriptors
+from medimg.training._blocks import OTHER, OWN
 from medimg.training._proposals import cube_volume, proposals, searched_litres
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def collect(
     """Run the model on every nodule twice: from a point up to `shift_mm` off its centre, and by searching its cube.
 
     The search counts as hits what lies on or beside the cube's own nodule, as false positives what lies further from it and from
-    every mark of a reader, and nothing near the cube's edge, where a nodule may be cut.
+    every mark of a reader, and nothing on another nodule of the scan (which has its own cube) or near the cube's edge, where a
+    nodule may be cut.
     """
     generator = np.random.default_rng(seed)
     spacing_mm = (1.0, 1.0, 1.0)
@@ -97,11 +99,13 @@ def collect(
         drawn = _drawn(model, volume, lesion)
         best: tuple[float, Lesion] | None = None
         for candidate, hit in proposals(model, cubes, number):
+            if hit == OTHER:  # a nodule, and another cube's
+                continue
             sure = _scores.probability(classify, candidate)
             probability.append(sure)
-            target.append(0 if hit else -1)
+            target.append(0 if hit == OWN else -1)
             unit.append(number)
-            if hit and (best is None or sure > best[0]):
+            if hit == OWN and (best is None or sure > best[0]):
                 best = sure, candidate
         found = best is not None and best[0] >= classify.threshold
         searched = _drawn(model, volume, best[1]) if best and found else np.zeros_like(truth)
