@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from medimg._tools.text import printable
 from medimg.errors import OptionError
-from medimg.nodes._outbox_entry import Backoff, Entry, State
+from medimg.nodes._outbox_entry import BY_A_PERSON, Backoff, Entry, State
 from medimg.nodes._outbox_lock import locked
 from medimg.nodes._outbox_send import lock_of, recover, send_due
 from medimg.nodes._outbox_store import Store
@@ -205,7 +205,7 @@ class Outbox:
             for entry in chosen:
                 database.execute(
                     "UPDATE entry SET state = ?, reason = ? WHERE id = ? AND state = ?",
-                    (State.GIVEN_UP.value, f"Given up by a person: {words}", entry.id, State.WAITING.value),
+                    (State.GIVEN_UP.value, f"{BY_A_PERSON}: {words}", entry.id, State.WAITING.value),
                 )
         return tuple(entry for entry in self.again(chosen) if entry.state is State.GIVEN_UP)
 
