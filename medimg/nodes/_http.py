@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 from contextlib import contextmanager
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from medimg.errors import NodeError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 JSON = "application/dicom+json"
 ANSWER_LIMIT = 64 << 20  # bytes of an answer that is read into memory
+ANSWER_S = 900.0  # for the whole of such an answer
+SLOWEST = 1 << 12  # bytes a second, over twice the node's timeout: one that sends less hangs
 PIECE = 1 << 16
 LATER = (408, 425, 429, 500, 502, 503, 504)  # the same request may succeed later
 
@@ -75,7 +78,7 @@ class Web:
                 body=body,
                 redirect=False,
                 preload_content=False,
-                decode_content=True,
+                decode_content=False,
             )
         assert isinstance(response, urllib3.BaseHTTPResponse)
         try:
@@ -89,12 +92,14 @@ class Web:
         Raises:
             NodeError: it breaks off, comes too slowly, or is longer than `limit` bytes.
         """
-        pieces, length = [], 0
+        pieces, length, end = [], 0, monotonic() + ANSWER_S
         with self._in_words():
-            for piece in response.stream(PIECE):
+            for piece in self._pieces(response):
                 length += len(piece)
                 if length > limit:
                     raise NodeError(f"{self.node.name} answers with more than {limit >> 20} MiB. Ask for less.", retry=False)
+                if monotonic() > end:
+                    raise NodeError(f"{self.node.name} takes longer than {ANSWER_S:g} s for one answer. Try again later.")
                 pieces.append(piece)
         return b"".join(pieces)
 
@@ -105,7 +110,26 @@ class Web:
             NodeError: it breaks off, or comes too slowly.
         """
         with self._in_words():
-            yield from response.stream(PIECE)
+            yield from self._pieces(response)
+
+    def _pieces(self, response: BaseHTTPResponse) -> Iterator[bytes]:
+        """Yield the body as it comes; a piece is given as soon as it is there, so that a peer that drips is noticed.
+
+        Nothing is decompressed: we ask for no compression, and what a few bytes become is for the peer to choose.
+        """
+        if response.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
+            raise NodeError(
+                f"{self.node.name} compresses its answer, which it was not asked to. Switch that off there.", retry=False
+            )
+        window_s = 2 * self.node.timeout_s
+        since, came = monotonic(), 0
+        while piece := response.read1(PIECE, decode_content=False):
+            yield piece
+            came += len(piece)
+            if monotonic() - since > window_s:
+                if came < SLOWEST * window_s:
+                    raise NodeError(f"{self.node.name} answers too slowly: {came} bytes in {window_s:g} s. Try again later.")
+                since, came = monotonic(), 0
 
     def read_json(self, response: BaseHTTPResponse) -> Any:
         """Return the body of a response as JSON values, None if it is none."""
