@@ -21,12 +21,14 @@ class Listed:
         study_uid: StudyInstanceUID; `series_uid` likewise.
         modality: what the node says it is.
         instances: SOPInstanceUID -> SOPClassUID, "" where the node does not say.
+        patient_id: PatientID of the study, "" where the node does not say.
     """
 
     study_uid: str
     series_uid: str
     modality: str
     instances: dict[str, str] = field(repr=False)
+    patient_id: str = field(default="", repr=False)
 
     @property
     def name(self) -> str:
