@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from threading import Timer
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 JSON = "application/dicom+json"
 ANSWER_LIMIT = 64 << 20  # bytes of an answer that is read into memory
+HEADS = 3  # times the node's timeout for the head of an answer, which is a few lines
 ANSWER_S = 900.0  # for the whole of such an answer
 SLOWEST = 1 << 12  # bytes a second, over twice the node's timeout: one that sends less hangs
 PIECE = 1 << 16
@@ -46,6 +49,7 @@ class Web:
             ssl_context=context,
             maxsize=4,
         )
+        self._pool.pool_classes_by_scheme = _pools()
 
     def __enter__(self) -> Web:
         return self
@@ -161,6 +165,48 @@ class Web:
             raise NodeError(f"{name} did not answer at {where} within {self.node.timeout_s:g} s. Try again later.") from error
         except (exceptions.HTTPError, OSError) as error:
             raise NodeError(f"{name} broke the connection off while it was being talked to. Try again later.") from error
+
+
+def _pools() -> dict[str, type]:
+    """Return urllib3's pools, of connections whose answers must begin in time: each byte of a head that drips comes in time."""
+    from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+
+    class InTime(HTTPConnection):
+        is_late = False
+
+        def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
+            timer = Timer(HEADS * float(self.timeout or 0), self._end)
+            timer.daemon = True
+            timer.start()
+            try:
+                response = super().getresponse()
+            except Exception:
+                if self.is_late:
+                    raise TimeoutError from None
+                raise
+            finally:
+                timer.cancel()
+            if self.is_late:  # cut off, it looks like a head that ended
+                raise TimeoutError
+            return response
+
+        def _end(self) -> None:
+            self.is_late = True
+            if self.sock is not None:
+                with suppress(OSError):
+                    self.sock.shutdown(socket.SHUT_RDWR)
+
+    class InTimeOverTls(InTime, HTTPSConnection):
+        pass
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = InTime
+
+    class PoolOverTls(HTTPSConnectionPool):
+        ConnectionCls = InTimeOverTls
+
+    return {"http": Pool, "https": PoolOverTls}
 
 
 def refusal(node: WebNode, status: int) -> NodeError:

@@ -249,6 +249,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/dicom+json\r\n"
         (b"Content-Length: 1000\r\n\r\n", b" ", "too slowly"),
         (b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n", "too slowly"),
         (b"Content-Encoding: gzip\r\n\r\n", b" ", "compresses its answer"),
+        (b"X-Long: ", b"x", "did not answer at"),
     ],
 )
 def test_an_answer_that_drips_or_would_grow_is_ended(head, piece, words):
