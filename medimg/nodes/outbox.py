@@ -108,7 +108,7 @@ class Outbox:
         """Return the entries in these states, oldest first; `names` are short names of studies or objects.
 
         Raises:
-            OptionError: there is no such study, object or node in the outbox.
+            OptionError: there is no such study or object in the outbox, or no node of that name there or in the configuration.
         """
         every = self.store.entries()
         known = {name for entry in every for name in (entry.name, entry.study)}
@@ -116,7 +116,7 @@ class Outbox:
             if name not in known:
                 raise OptionError.unknown("NAME", name, known)
         if node is not None and node not in {entry.node for entry in every}:
-            raise OptionError.unknown("node", node, {entry.node for entry in every})
+            self._require_known(node)
         wanted = set(states)
         return tuple(
             entry
@@ -143,9 +143,14 @@ class Outbox:
             wait_s: how long to wait for another process that sends to the same node at this moment.
             wanted: entries that are waited for; where the other process ended them, the wait is over.
             progress: is called with (stage, done, total).
+
+        Raises:
+            OptionError: there is no node of that name in the outbox or in the configuration.
         """
         start = time.perf_counter()
         self.store.sweep()
+        if node is not None and not self.store.entries("node = ?", (node,)):
+            self._require_known(node)
         on_the_way = self.store.entries("state IN (?, ?)", (State.WAITING.value, State.SENDING.value))
         names = dict.fromkeys(entry.node for entry in on_the_way if node is None or entry.node == node)
         tried: list[int] = []
@@ -226,6 +231,12 @@ class Outbox:
         """Return entries as JSON values; nothing in them says whose they are."""
         now = self.clock()
         return {"schema": SCHEMA, "entries": [entry.to_dict(now=now) for entry in entries]}
+
+    def _require_known(self, node: str) -> None:
+        """Raise OptionError for a name that is misspelt; a node that nothing waits for is none."""
+        from medimg.nodes._config import find_node
+
+        find_node(node, pacs_config=self.pacs_config)
 
     def _recover(self) -> None:
         """Take back what a process that ended left as being sent."""
