@@ -105,7 +105,7 @@ def fetch(
     done = 0
     with source.pulling():
         for study, of_study in listed.items():
-            pull = _Pull(source, found.name, budget, partial(_tell, tell, done, total))
+            pull = _Pull(source, found.name, query, budget, partial(_tell, tell, done, total))
             studies.append(pull.study(study, of_study, Path(output) / short_name("study", study)))
             done += studies[-1].expected
     return Fetched(node=found.name, studies=tuple(studies), left_out=left_out, seconds=time.perf_counter() - start)
@@ -182,9 +182,11 @@ def _listed(
         if len(instances) > room:
             raise OptionError("limit_instances", limit, "more, or a question that fewer instances fit")
     count = series["NumberOfSeriesRelatedInstances"].strip()
-    if count.isdecimal() and len(count) <= COUNT_DIGITS and int(count) > len(instances):
+    is_count = count.isdecimal() and len(count) <= COUNT_DIGITS
+    if (is_count and int(count) > len(instances)) or (not is_count and not instances):
+        holds = f"holds {int(count)} instances" if is_count else "is there"
         raise NodeError(
-            f"{name} says that a series holds {int(count)} instances and lists {len(instances)} of them. "
+            f"{name} says that a series {holds} and lists {len(instances)} instances of it. "
             "Try again later, or ask whoever runs it."
         )
     return Listed(
@@ -199,8 +201,10 @@ def _listed(
 class _Pull:
     """Pulls studies into folders."""
 
-    def __init__(self, source: DimseSource | WebSource, node: str, budget: Budget, tell: Callable[[int], None]) -> None:
-        self.source, self.node, self.budget, self.tell = source, node, budget, tell
+    def __init__(
+        self, source: DimseSource | WebSource, node: str, query: Query, budget: Budget, tell: Callable[[int], None]
+    ) -> None:
+        self.source, self.node, self.query, self.budget, self.tell = source, node, query, budget, tell
 
     def study(self, study_uid: str, listed: list[Listed], folder: Path) -> FetchedStudy:
         """Pull a study; the folder is there afterwards if all of it came, and not if anything is missing."""
@@ -212,14 +216,26 @@ class _Pull:
                 unfinished.chmod(PRIVATE_FOLDER)
                 for one in listed:
                     series.append(self._series(one, unfinished / one.name, reasons, before=sum(each.received for each in series)))
-                if any(one.received < one.expected for one in series):
+                made = replace(made, series=tuple(series))
+                if made.is_whole:
+                    made = replace(made, added=self._added(study_uid, listed))
+                if not made.is_whole:
                     raise _PartialError
         except _PartialError:
-            expected, received = (sum(getattr(one, what) for one in series) for what in ("expected", "received"))
-            why = f" {reasons[0]}" if reasons else ""
-            reason = f"{self.node} lists {expected} instances of it and sent {received}, so nothing of it was kept.{why}"
-            return replace(made, series=tuple(series), reason=reason)
-        return replace(made, series=tuple(series), folder=folder)
+            if made.added:
+                reasons.append("More of it came to the node meanwhile. Try again when it has all of it.")
+            counts = f"lists {made.expected} instances of it and sent {made.received}"
+            reason = f"{self.node} {counts}, so nothing of it was kept.{''.join(f' {one}' for one in reasons[:1])}"
+            return replace(made, reason=reason)
+        return replace(made, folder=folder)
+
+    def _added(self, study_uid: str, listed: list[Listed]) -> int:
+        """Return how many instances the node lists now and did not list before: a study that still arrives is no whole one."""
+        before = {uid for one in listed for uid in one.instances}
+        with self.source.asking():
+            fitting = [one for one in list(self.source.series(study_uid)) if self.query.fits_series(one)]
+            now = [self.source.instances(study_uid, _uid(self.node, one["SeriesInstanceUID"])) for one in fitting]
+            return sum(one["SOPInstanceUID"] not in before for of_series in now for one in of_series)
 
     def _series(self, listed: Listed, folder: Path, reasons: list[str], *, before: int) -> FetchedSeries:
         folder.mkdir(mode=PRIVATE_FOLDER)

@@ -252,7 +252,7 @@ def test_a_list_that_is_shorter_than_the_node_says_is_refused(node_with, objects
     sent = deepcopy(objects)
     for one in objects:
         one.NumberOfSeriesRelatedInstances = 9
-    with pytest.raises(NodeError, match="holds 9 instances and lists 5"):
+    with pytest.raises(NodeError, match="holds 9 instances and lists 5 instances"):
         fetch(node_with(objects, sent), output=tmp_path / "out", patient_id=ID)
 
 
@@ -294,3 +294,26 @@ def test_a_disk_that_takes_a_part_of_a_piece_keeps_no_part(tmp_path, objects):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert contents(tmp_path / "folder") == []
+
+
+def test_a_study_that_still_arrives_is_no_whole_one(objects, tmp_path):
+    """Four of five are there when it is listed, and the fifth when the four have come."""
+    asked_for = []
+
+    def page(rows):
+        if len(rows) > 1:  # instances: a page and an empty one, first before the pull and then after it
+            asked_for.append(len(rows))
+            return [rows[:4], [], rows, []][len(asked_for) - 1]
+        return rows
+
+    with archive(objects, page=page) as (node, _):
+        (study,) = fetch(node, output=tmp_path / "out", patient_id=ID).studies
+    assert (study.is_whole, study.received, study.expected) == (False, 4, 5)
+    assert "came to the node meanwhile" in study.reason
+    assert contents(tmp_path / "out") == []
+
+
+def test_a_series_without_instances_is_not_passed_over(objects, tmp_path):
+    empty = archive(objects, page=lambda rows: rows if len(rows) == 1 else [])
+    with empty as (node, _), pytest.raises(NodeError, match="is there and lists 0 instances"):
+        fetch(node, output=tmp_path / "out", patient_id=ID)
