@@ -154,12 +154,15 @@ class Store:
                 (*values.values(), now, row["id"]),
             )
 
-    def remove(self, entries: Iterable[Entry]) -> None:
-        """Forget entries, then their objects."""
+    def remove(self, entries: Iterable[Entry]) -> tuple[Entry, ...]:
+        """Forget entries, then their objects; return those that were still in the same state, which alone are forgotten."""
+        gone: list[Entry] = []
         with self.change() as database:
             for entry in entries:
-                database.execute("DELETE FROM entry WHERE id = ? AND state = ?", (entry.id, entry.state.value))
+                done = database.execute("DELETE FROM entry WHERE id = ? AND state = ?", (entry.id, entry.state.value))
+                gone += [entry] * done.rowcount
         self.sweep()
+        return tuple(gone)
 
     def sweep(self) -> None:
         """Remove objects that no entry names: a process ended between the two."""

@@ -223,9 +223,7 @@ class Outbox:
             node: only what went to this node.
         """
         states = [State.DELIVERED, *([State.ACCEPTED] if accepted else []), *([State.GIVEN_UP] if given_up else [])]
-        gone = self.entries(node=node, states=states)
-        self.store.remove(gone)
-        return gone
+        return self.store.remove(self.entries(node=node, states=states))
 
     def to_dict(self, entries: Iterable[Entry]) -> dict[str, Any]:
         """Return entries as JSON values; nothing in them says whose they are."""
