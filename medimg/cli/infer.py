@@ -58,7 +58,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def _scan(word: str) -> str | Path:
     """Return a path, or the address of studies on a node as it is: a path would lose one of its slashes."""
-    return word if word.startswith("pacs://") else Path(word)
+    return word if word[:5].lower() == "pacs:" else Path(word)
 
 
 def run(args: Namespace) -> int:

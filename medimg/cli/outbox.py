@@ -62,7 +62,19 @@ def run(args: Namespace) -> int:
             print(f"{words}: {_outbox_lines.counted(entries)}")
             for line in _outbox_lines.lines(entries, now=outbox.clock()):
                 print(line)
-        return _outbox_lines.exit_code(entries) if args.action in ("send", "retry") else 0
+        left = _left(outbox, args, entries) if args.action == "send" else ()
+        return _outbox_lines.exit_code((*entries, *left)) if args.action in ("send", "retry") else 0
+
+
+def _left(outbox: Outbox, args: Namespace, tried: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """Return what waits and was not tried, and say it: nothing was sent, and yet not all has arrived."""
+    from medimg.nodes._outbox_entry import State
+
+    known = {entry.id for entry in tried}
+    left = [one for one in outbox.entries(node=args.node, states=(State.WAITING, State.SENDING)) if one.id not in known]
+    if left and not args.json:
+        print(f"not due yet, or sent by another process: {len(left)}. To send what waits now: medimg outbox retry")
+    return tuple(left)
 
 
 def _act(outbox: Outbox, args: Namespace) -> tuple[tuple[Entry, ...], str]:

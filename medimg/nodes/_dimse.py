@@ -113,7 +113,7 @@ def open_link(node: DimseNode, contexts: Sequence[Context], *, received: Sequenc
 
     start = monotonic()
     for address in _resolve(node):  # a name may have several, and not all of them be served
-        association = entity_of(node, wires).associate(
+        association = entity_of(node, wires, brings_instances=bool(received)).associate(
             address,
             node.port,
             contexts=[build_context(abstract, list(syntaxes)) for abstract, syntaxes in contexts],

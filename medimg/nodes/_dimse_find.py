@@ -10,7 +10,7 @@ from medimg.errors import NodeError
 from medimg.nodes._dimse import EXPLICIT, IMPLICIT, VERIFICATION, Link, associate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from medimg.nodes._node import DimseNode
 
@@ -18,7 +18,9 @@ STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 LISTED = 16  # UIDs in one question; more than that, and all of the series are asked for
 PENDING = (0xFF00, 0xFF01)
 SUCCESS = 0x0000
-ANSWERS_LIMIT = 1_000_000  # of one question; a series does not hold more
+ANSWERS_LIMIT = 100_000  # of one question; a series does not hold more
+COUNT_DIGITS = 12  # PS3.5 section 6.2, IS
+QUESTION_S = 900.0  # for one question: each answer may take the node's timeout, and all of them together not for ever
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def _require_alive(node: DimseNode) -> None:
 
 
 def _of_series(link: Link, study_uid: str, series_uid: str, uids: list[str]) -> dict[str, Told]:
-    """Ask for the instances of one series: by name where they are few, then all of them, then how many there are."""
+    """Ask for the instances of one series: by name where they are few, then all of them, then whether there are any."""
     above = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid}
     try:
         there = _instances(link, above, uids) if len(uids) <= LISTED else set()
@@ -85,40 +87,53 @@ def _of_series(link: Link, study_uid: str, series_uid: str, uids: list[str]) -> 
         count = _count(link, above)
         if count is None:
             raise
-        if count == len(uids):
-            return {uid: Told(True) for uid in uids}
-        if count < len(uids) and (count == 0 or len(uids) == 1):
+        if count == 0:
             return {uid: Told(False) for uid in uids}
-        reason = f"{link.node.name} only says that the series holds {count} instances, not which, and {len(uids)} were sent"
+        # however many there are: they may be those that it had before
+        reason = f"{link.node.name} only says that the series holds {count} instances, not which"
         return {uid: Told(None, reason) for uid in uids}
 
 
 def _instances(link: Link, above: dict[str, str], uids: list[str]) -> set[str]:
     answers = ask(link, {"QueryRetrieveLevel": "IMAGE", **above, "SOPInstanceUID": "\\".join(uids)})
-    return {str(answer.get("SOPInstanceUID", "")) for answer in answers}
+    return {word(answer, "SOPInstanceUID") for answer in answers if is_of(answer, above)}
+
+
+def is_of(answer: Any, above: Mapping[str, str]) -> bool:
+    """Say whether an answer is of the study and series that were asked for: some peers pass over these keys."""
+    return all(word(answer, keyword) in ("", uid) for keyword, uid in above.items())
+
+
+def word(answer: Any, keyword: str) -> str:
+    """Return a value of an answer as words, several parted by a backslash; "" if there is none, or none that can be read."""
+    try:
+        value = answer.get(keyword)
+        several = isinstance(value, (list, tuple)) or type(value).__name__ == "MultiValue"
+        return "\\".join(map(str, value)) if several else "" if value is None else str(value)
+    except Exception:  # noqa: BLE001 - pydicom decodes only now, and what cannot be decoded raises anything
+        return ""
 
 
 def _count(link: Link, above: dict[str, str]) -> int | None:
     """Return how many instances a series holds, None if the node does not say."""
-    answers = ask(link, {"QueryRetrieveLevel": "SERIES", **above, "NumberOfSeriesRelatedInstances": ""})
-    same = [answer for answer in answers if str(answer.get("SeriesInstanceUID", "")) == above["SeriesInstanceUID"]]
+    answers = list(ask(link, {"QueryRetrieveLevel": "SERIES", **above, "NumberOfSeriesRelatedInstances": ""}))
+    same = [answer for answer in answers if word(answer, "SeriesInstanceUID") == above["SeriesInstanceUID"]]
     if not same:
         return 0
-    try:
-        return int(same[0].NumberOfSeriesRelatedInstances)
-    except (AttributeError, TypeError, ValueError):
-        return None
+    count = word(same[0], "NumberOfSeriesRelatedInstances").strip()
+    return int(count) if count.isdecimal() and len(count) <= COUNT_DIGITS else None
 
 
-def ask(link: Link, keys: dict[str, str]) -> list[Any]:
-    """Ask one question by C-FIND (study root) and return the answers as pydicom data sets.
+def ask(link: Link, keys: dict[str, str]) -> Iterator[Any]:
+    """Ask one question by C-FIND (study root) and yield the answers as pydicom data sets; whoever stops early ends the link.
 
     Args:
         link: an open association with an accepted context for it.
         keys: by keyword; a value that is empty is asked for, any other must match.
 
     Raises:
-        UnansweredError: the node refused, or broke the association off; its words are a reason for people.
+        UnansweredError: the node refused, gave an answer that cannot be read, answers without an end, or broke the association
+            off; its words are a reason for people.
     """
     from pydicom.dataset import Dataset
 
@@ -129,11 +144,13 @@ def ask(link: Link, keys: dict[str, str]) -> list[Any]:
     identifier = Dataset()
     for keyword, value in keys.items():
         setattr(identifier, keyword, value.split("\\") if "\\" in value else value)
-    return list(_answers(link, link.association.send_c_find(identifier, STUDY_ROOT_FIND)))
+    yield from _answers(link, link.association.send_c_find(identifier, STUDY_ROOT_FIND))
 
 
-def _answers(link: Link, responses: Iterable[tuple[Any, Any]]) -> Iterable[Any]:
+def _answers(link: Link, responses: Iterable[tuple[Any, Any]]) -> Iterator[Any]:
+    assert link.association is not None
     name, since = link.node.name, monotonic()
+    end = since + QUESTION_S
     for number, (status, answer) in enumerate(responses):
         code = status.get("Status")
         if code is None and monotonic() - since >= link.node.timeout_s:
@@ -148,8 +165,18 @@ def _answers(link: Link, responses: Iterable[tuple[Any, Any]]) -> Iterable[Any]:
             return
         if code not in PENDING:
             raise UnansweredError(f"{name} refuses the question (C-FIND status 0x{code:04X})", is_over=False)
-        if number > ANSWERS_LIMIT:
-            raise UnansweredError(f"{name} gave more answers than a series can have", is_over=True)
-        if answer is not None:
-            yield answer
+        why = _unusable(number, answer, end)
+        if why:
+            link.association.abort()
+            raise UnansweredError(f"{name} {why}", is_over=True)
+        yield answer
         since = monotonic()
+
+
+def _unusable(number: int, answer: Any, end: float) -> str:
+    """Say why nothing can be made of an answer and those before it, "" if something can."""
+    if answer is None:  # left out, it would make a list that looks whole
+        return "gave an answer to a question that cannot be read"
+    if number >= ANSWERS_LIMIT:
+        return f"gave more than {ANSWERS_LIMIT} answers to one question"
+    return f"answers one question for more than {QUESTION_S:g} s" if monotonic() > end else ""

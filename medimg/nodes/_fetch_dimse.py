@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from time import monotonic
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from medimg.errors import MedimgError, NodeError
 from medimg.nodes._dimse import CONTEXTS_LIMIT, EXPLICIT, IMPLICIT, Link, associate
-from medimg.nodes._dimse_find import PENDING, STUDY_ROOT_FIND, SUCCESS, UnansweredError, ask
+from medimg.nodes._dimse_find import PENDING, STUDY_ROOT_FIND, SUCCESS, UnansweredError, ask, is_of, word
+from medimg.nodes._receive import TooMuchError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from medimg.nodes._dimse import Context
     from medimg.nodes._node import DimseNode
@@ -39,7 +42,10 @@ SYNTAXES = (
     "1.2.840.10008.1.2.5",  # RLE
 )
 CLASSES_AT_ONCE = (CONTEXTS_LIMIT - 1) // len(SYNTAXES)
+SERIES_KEYS = ("SeriesInstanceUID", "Modality", "NumberOfSeriesRelatedInstances")
 STUDY_KEYS = ("PatientID", "AccessionNumber", "StudyDate", "ModalitiesInStudy", "StudyInstanceUID")
+IN_MEMORY_MIB = 2048  # of one instance: pynetdicom holds it as a whole
+SILENCES = 20  # times the node's timeout that a C-GET may go on without anything that was asked for
 OUT_OF_RESOURCES, NOT_WANTED = 0xA700, 0xA900  # statuses of C-STORE (PS3.4 table B.2-1)
 
 
@@ -69,20 +75,19 @@ class DimseSource:
         """Let it be pulled from for the time of the block; each series has an association of its own."""
         yield
 
-    def studies(self, query: Query, *, limit: int) -> list[dict[str, str]]:
-        """Return what the node answers to a question for studies, by keyword."""
-        return self._ask({"QueryRetrieveLevel": "STUDY", **dict.fromkeys(STUDY_KEYS, ""), **query.study_keys}, limit=limit)
+    def studies(self, query: Query) -> Iterator[dict[str, str]]:
+        """Yield what the node answers to a question for studies, by keyword; whoever stops early ends the block."""
+        return self._ask({"QueryRetrieveLevel": "STUDY", **dict.fromkeys(STUDY_KEYS, ""), **query.study_keys})
 
-    def series(self, study_uid: str) -> list[dict[str, str]]:
-        """Return the series of a study, by keyword."""
-        keys = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": "", "Modality": ""}
-        return self._ask({"QueryRetrieveLevel": "SERIES", **keys})
+    def series(self, study_uid: str) -> Iterator[dict[str, str]]:
+        """Yield the series of a study, by keyword."""
+        above = {"StudyInstanceUID": study_uid}
+        return self._ask({"QueryRetrieveLevel": "SERIES", **above, **dict.fromkeys(SERIES_KEYS, "")}, above)
 
-    def instances(self, study_uid: str, series_uid: str) -> dict[str, str]:
-        """Return the class of each instance of a series, "" where the node does not say."""
-        keys = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid, "SOPInstanceUID": "", "SOPClassUID": ""}
-        found = self._ask({"QueryRetrieveLevel": "IMAGE", **keys})
-        return {one["SOPInstanceUID"]: one["SOPClassUID"] for one in found}
+    def instances(self, study_uid: str, series_uid: str) -> Iterator[dict[str, str]]:
+        """Yield the instances of a series, by keyword."""
+        above = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid}
+        return self._ask({"QueryRetrieveLevel": "IMAGE", **above, "SOPInstanceUID": "", "SOPClassUID": ""}, above)
 
     def pull(self, receiver: Receiver) -> str:
         """Have the series of `receiver` sent; return why something is missing, "" if nothing is known.
@@ -129,8 +134,8 @@ class DimseSource:
                 link.association.bind(evt.EVT_C_STORE, taker.take)
                 link.association.bind(evt.EVT_DATA_RECV, taker.count)
                 responses = link.association.send_c_get(keys, STUDY_ROOT_GET)
-                status = _last(responses)
-                if taker.trouble is not None:
+                status = _last(responses, taker, within_s=SILENCES * self.node.timeout_s)
+                if taker.trouble is not None or (status in PENDING):
                     link.association.abort()
         except NodeError as error:
             return str(error)
@@ -141,6 +146,8 @@ class DimseSource:
     def _words(self, status: int | None) -> str:
         if status == SUCCESS:
             return ""
+        if status in PENDING:
+            return f"{self.node.name} went on without sending anything that it was asked for. Look whether it hangs."
         if status is None:
             return (
                 f"{self.node.name} broke the association off while it sent. Try again later, or let it know "
@@ -148,15 +155,16 @@ class DimseSource:
             )
         return f"{self.node.name} could not send everything (C-GET status 0x{status:04X})."
 
-    def _ask(self, keys: dict[str, str], *, limit: int | None = None) -> list[dict[str, str]]:
+    def _ask(self, keys: dict[str, str], above: Mapping[str, str] = MappingProxyType({})) -> Iterator[dict[str, str]]:
         assert self._link is not None
         if not all(value.isascii() for value in keys.values()):
             keys = {"SpecificCharacterSet": "ISO_IR 192", **keys}
         try:
-            answers = ask(self._link, keys)
+            for answer in ask(self._link, keys):
+                if is_of(answer, above):
+                    yield {keyword: word(answer, keyword) for keyword in keys}
         except UnansweredError as error:
-            raise NodeError(f"{error}.", retry=False) from error
-        return [_read(answer, keys) for answer in answers[: None if limit is None else limit + 1]]
+            raise NodeError(f"{error}.", retry=error.retry) from error
 
 
 class _Taker:
@@ -165,6 +173,8 @@ class _Taker:
     def __init__(self, receiver: Receiver) -> None:
         self.receiver = receiver
         self.trouble: MedimgError | None = None
+        self.taken_at = monotonic()  # when something came that was asked for
+        self._in_memory = 0
 
     def take(self, event: Any) -> int:
         """Write one instance to the disk and answer with a status."""
@@ -172,7 +182,7 @@ class _Taker:
 
         if self.trouble is not None:
             return OUT_OF_RESOURCES
-        request = event.request
+        request, self._in_memory = event.request, 0
         before = len(self.receiver.received)
         try:
             with self.receiver.file(claimed_uid=str(request.AffectedSOPInstanceUID)) as write:
@@ -182,12 +192,22 @@ class _Taker:
         except MedimgError as error:
             self.trouble = error
             return OUT_OF_RESOURCES
-        return SUCCESS if len(self.receiver.received) > before else NOT_WANTED
+        if len(self.receiver.received) == before:
+            return NOT_WANTED
+        self.taken_at = monotonic()
+        return SUCCESS
 
     def count(self, event: Any) -> None:
         """Note what came, and close the line when it is too much."""
         try:
+            self._in_memory += len(event.data)
             self.receiver.budget.count(len(event.data))
+            if self._in_memory > IN_MEMORY_MIB << 20:
+                raise TooMuchError(
+                    f"{self.receiver.budget.node} sends an object of more than {IN_MEMORY_MIB} MiB, which over DIMSE would have "
+                    "to be held in memory. Fetch it over DICOMweb.",
+                    retry=False,
+                )
         except MedimgError as error:
             self.trouble = self.trouble or error
             held = event.assoc.dul.socket
@@ -208,12 +228,11 @@ def _meta(meta: Any, write_file_meta_info: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _last(responses: Iterable[tuple[Any, Any]]) -> int | None:
-    """Return the last status of a C-GET, None if there is none."""
-    code: int | None = None
+def _last(responses: Iterable[tuple[Any, Any]], taker: _Taker, *, within_s: float) -> int | None:
+    """Return the last status of a C-GET, None if there is none; one of PENDING if nothing came for too long."""
     for status, _ in responses:
-        code = status.get("Status")
-        if code not in PENDING:
+        code: int | None = status.get("Status")
+        if code not in PENDING or monotonic() - taker.taken_at > within_s:
             return code
     return None
 
@@ -224,13 +243,3 @@ def _usual() -> list[str]:
 
     names = [str(context.abstract_syntax) for context in StoragePresentationContexts]
     return names[: CONTEXTS_LIMIT - 1]
-
-
-def _read(answer: Any, keys: dict[str, str]) -> dict[str, str]:
-    """Return the values of an answer as words, several parted by a backslash."""
-    words = {}
-    for keyword in keys:
-        value = answer.get(keyword)
-        several = isinstance(value, (list, tuple)) or type(value).__name__ == "MultiValue"
-        words[keyword] = "\\".join(map(str, value)) if several else "" if value is None else str(value)
-    return words

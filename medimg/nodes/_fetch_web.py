@@ -12,13 +12,14 @@ from medimg.nodes._qido import search
 from medimg.nodes._receive import TooMuchError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from medimg.nodes._node import WebNode
     from medimg.nodes._query import Query
     from medimg.nodes._receive import Receiver
 
 PAGE = 500  # answers of one question; archives have limits of their own, so more are asked for until none come
+ANSWERS_LIMIT = 100_000  # in all: nobody's study holds more
 ACCEPT = 'multipart/related; type="application/dicom"; transfer-syntax=*'  # as it is stored: nothing is re-encoded for us
 TAGS = {  # keyword -> tag, as DICOM JSON names it
     "PatientID": "00100020",
@@ -30,6 +31,7 @@ TAGS = {  # keyword -> tag, as DICOM JSON names it
     "SeriesInstanceUID": "0020000E",
     "SOPInstanceUID": "00080018",
     "SOPClassUID": "00080016",
+    "NumberOfSeriesRelatedInstances": "00201209",
 }
 
 
@@ -48,18 +50,18 @@ class WebSource:
 
     pulling = asking
 
-    def studies(self, query: Query, *, limit: int) -> list[dict[str, str]]:
-        """Return what the node answers to a question for studies, by keyword; at most `limit` and one more."""
-        return list(self._all("/studies", query.study_keys, uid="StudyInstanceUID", limit=limit + 1))
+    def studies(self, query: Query) -> Iterator[dict[str, str]]:
+        """Yield what the node answers to a question for studies, by keyword."""
+        return self._all("/studies", query.study_keys, {}, uid="StudyInstanceUID")
 
-    def series(self, study_uid: str) -> list[dict[str, str]]:
-        """Return the series of a study, by keyword."""
-        return list(self._all(f"/studies/{study_uid}/series", {}, uid="SeriesInstanceUID"))
+    def series(self, study_uid: str) -> Iterator[dict[str, str]]:
+        """Yield the series of a study, by keyword."""
+        return self._all(f"/studies/{study_uid}/series", {}, {"StudyInstanceUID": study_uid}, uid="SeriesInstanceUID")
 
-    def instances(self, study_uid: str, series_uid: str) -> dict[str, str]:
-        """Return the class of each instance of a series."""
-        found = self._all(f"/studies/{study_uid}/series/{series_uid}/instances", {}, uid="SOPInstanceUID")
-        return {one["SOPInstanceUID"]: one["SOPClassUID"] for one in found}
+    def instances(self, study_uid: str, series_uid: str) -> Iterator[dict[str, str]]:
+        """Yield the instances of a series, by keyword."""
+        above = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid}
+        return self._all(f"/studies/{study_uid}/series/{series_uid}/instances", {}, above, uid="SOPInstanceUID")
 
     def pull(self, receiver: Receiver) -> str:
         """Have the series of `receiver` sent; return why something is missing, "" if nothing is known.
@@ -90,18 +92,29 @@ class WebSource:
             return str(error)
         return ""
 
-    def _all(self, path: str, keys: dict[str, str], *, uid: str, limit: int = 10**7) -> Iterator[dict[str, str]]:
-        """Yield all answers to a search, page by page, each once."""
+    def _all(self, path: str, keys: Mapping[str, str], above: Mapping[str, str], *, uid: str) -> Iterator[dict[str, str]]:
+        """Yield all answers to a search, page by page, each once; not those that are said to be of another study or series.
+
+        Raises:
+            NodeError: the answers come to no end, or to one that need not be theirs: a list that only looks whole is none.
+        """
+        name = self.node.name
         seen: set[str] = set()
-        while len(seen) < limit:
-            page = search(self._web, path, {**keys, "limit": str(PAGE), "offset": str(len(seen))})
-            new = [one for one in map(_words, page) if one[uid] and one[uid] not in seen]
+        while True:
+            page = [_words(one) for one in search(self._web, path, {**keys, "limit": str(PAGE), "offset": str(len(seen))})]
+            if not all(one[uid] for one in page):
+                raise NodeError(f"{name} gives answers without a {uid}. Look whether it is a DICOM archive.", retry=False)
+            new = {one[uid]: one for one in page if one[uid] not in seen}
+            if not new and len(page) == PAGE:
+                raise NodeError(
+                    f"{name} shows its first {PAGE} answers and not what comes after them. Ask for less.", retry=False
+                )
             if not new:
                 return
-            for one in new:
-                if one[uid] not in seen:
-                    seen.add(one[uid])
-                    yield one
+            seen |= set(new)
+            if len(seen) > ANSWERS_LIMIT:
+                raise NodeError(f"{name} gives more than {ANSWERS_LIMIT} answers to one question. Ask for less.", retry=False)
+            yield from (one for one in new.values() if all(one[key] in ("", value) for key, value in above.items()))
 
 
 def _counted(pieces: Iterator[bytes], receiver: Receiver) -> Iterator[bytes]:

@@ -21,12 +21,14 @@ class Listed:
         study_uid: StudyInstanceUID; `series_uid` likewise.
         modality: what the node says it is.
         instances: SOPInstanceUID -> SOPClassUID, "" where the node does not say.
+        patient_id: PatientID of the study, "" where the node does not say.
     """
 
     study_uid: str
     series_uid: str
     modality: str
     instances: dict[str, str] = field(repr=False)
+    patient_id: str = field(default="", repr=False)
 
     @property
     def name(self) -> str:
@@ -62,17 +64,19 @@ class FetchedStudy:
         series: what came of each series.
         folder: where it lies, None if it is not whole.
         reason: why it is not whole, in a sentence.
+        added: how many instances came to the node while it was pulled.
     """
 
     name: str
     series: tuple[FetchedSeries, ...]
     folder: Path | None = None
     reason: str = ""
+    added: int = 0
 
     @property
     def expected(self) -> int:
         """How many instances the node lists."""
-        return sum(one.expected for one in self.series)
+        return sum(one.expected for one in self.series) + self.added
 
     @property
     def received(self) -> int:

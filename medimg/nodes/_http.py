@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from threading import Timer
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from medimg.errors import NodeError
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 
 JSON = "application/dicom+json"
 ANSWER_LIMIT = 64 << 20  # bytes of an answer that is read into memory
+HEADS = 3  # times the node's timeout for the head of an answer, which is a few lines
+ANSWER_S = 900.0  # for the whole of such an answer
+SLOWEST = 1 << 12  # bytes a second, over twice the node's timeout: one that sends less hangs
 PIECE = 1 << 16
 LATER = (408, 425, 429, 500, 502, 503, 504)  # the same request may succeed later
 
@@ -43,6 +49,7 @@ class Web:
             ssl_context=context,
             maxsize=4,
         )
+        self._pool.pool_classes_by_scheme = _pools()
 
     def __enter__(self) -> Web:
         return self
@@ -75,7 +82,7 @@ class Web:
                 body=body,
                 redirect=False,
                 preload_content=False,
-                decode_content=True,
+                decode_content=False,
             )
         assert isinstance(response, urllib3.BaseHTTPResponse)
         try:
@@ -89,12 +96,14 @@ class Web:
         Raises:
             NodeError: it breaks off, comes too slowly, or is longer than `limit` bytes.
         """
-        pieces, length = [], 0
+        pieces, length, end = [], 0, monotonic() + ANSWER_S
         with self._in_words():
-            for piece in response.stream(PIECE):
+            for piece in self._pieces(response):
                 length += len(piece)
                 if length > limit:
                     raise NodeError(f"{self.node.name} answers with more than {limit >> 20} MiB. Ask for less.", retry=False)
+                if monotonic() > end:
+                    raise NodeError(f"{self.node.name} takes longer than {ANSWER_S:g} s for one answer. Try again later.")
                 pieces.append(piece)
         return b"".join(pieces)
 
@@ -105,7 +114,26 @@ class Web:
             NodeError: it breaks off, or comes too slowly.
         """
         with self._in_words():
-            yield from response.stream(PIECE)
+            yield from self._pieces(response)
+
+    def _pieces(self, response: BaseHTTPResponse) -> Iterator[bytes]:
+        """Yield the body as it comes; a piece is given as soon as it is there, so that a peer that drips is noticed.
+
+        Nothing is decompressed: we ask for no compression, and what a few bytes become is for the peer to choose.
+        """
+        if response.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
+            raise NodeError(
+                f"{self.node.name} compresses its answer, which it was not asked to. Switch that off there.", retry=False
+            )
+        window_s = 2 * self.node.timeout_s
+        since, came = monotonic(), 0
+        while piece := response.read1(PIECE, decode_content=False):
+            yield piece
+            came += len(piece)
+            if monotonic() - since > window_s:
+                if came < SLOWEST * window_s:
+                    raise NodeError(f"{self.node.name} answers too slowly: {came} bytes in {window_s:g} s. Try again later.")
+                since, came = monotonic(), 0
 
     def read_json(self, response: BaseHTTPResponse) -> Any:
         """Return the body of a response as JSON values, None if it is none."""
@@ -137,6 +165,48 @@ class Web:
             raise NodeError(f"{name} did not answer at {where} within {self.node.timeout_s:g} s. Try again later.") from error
         except (exceptions.HTTPError, OSError) as error:
             raise NodeError(f"{name} broke the connection off while it was being talked to. Try again later.") from error
+
+
+def _pools() -> dict[str, type]:
+    """Return urllib3's pools, of connections whose answers must begin in time: each byte of a head that drips comes in time."""
+    from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+
+    class InTime(HTTPConnection):
+        is_late = False
+
+        def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
+            timer = Timer(HEADS * float(self.timeout or 0), self._end)
+            timer.daemon = True
+            timer.start()
+            try:
+                response = super().getresponse()
+            except Exception:
+                if self.is_late:
+                    raise TimeoutError from None
+                raise
+            finally:
+                timer.cancel()
+            if self.is_late:  # cut off, it looks like a head that ended
+                raise TimeoutError
+            return response
+
+        def _end(self) -> None:
+            self.is_late = True
+            if self.sock is not None:
+                with suppress(OSError):
+                    self.sock.shutdown(socket.SHUT_RDWR)
+
+    class InTimeOverTls(InTime, HTTPSConnection):
+        pass
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = InTime
+
+    class PoolOverTls(HTTPSConnectionPool):
+        ConnectionCls = InTimeOverTls
+
+    return {"http": Pool, "https": PoolOverTls}
 
 
 def refusal(node: WebNode, status: int) -> NodeError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -27,6 +27,7 @@ OTHER_FORM = "_binary.dcm"  # seg_binary.dcm, sr_binary.dcm: the same for those 
 HEAD_LIMIT = 1 << 20  # of a deflated data set that is inflated for its identifiers; they stand at its very beginning
 PIECE = 1 << 20
 WANTED = (0x00080016, 0x00080018, 0x0020000D, 0x0020000E)
+PATIENT_ID = 0x00100020
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,7 @@ class Instance:
     syntax: str
     offset: int
     state: tuple[int, int]
+    patient_id: str = field(default="", repr=False)
 
     @property
     def size(self) -> int:
@@ -150,7 +152,7 @@ def _look(path: Path, name: str) -> Instance | Skipped | str:
         return f"cannot be read: {error.strerror or 'the disk refused'}"
     except Exception:  # noqa: BLE001 - a damaged header raises anything, and its text may quote the patient
         return "is DICOM with a damaged header"
-    uids = _values(header)
+    uids = _values(header, WANTED)
     class_uid, instance_uid, study_uid, series_uid = uids
     if class_uid == DIRECTORY or meta.get("MediaStorageSOPClassUID") == DIRECTORY:
         return Skipped(what=name, reason="a DICOMDIR, which lists files and is none of them")
@@ -168,15 +170,16 @@ def _look(path: Path, name: str) -> Instance | Skipped | str:
         syntax=syntax,
         offset=offset,
         state=state,
+        patient_id=_values(header, (PATIENT_ID,))[0].strip(),
     )
 
 
-def _values(header: Any) -> list[str]:
+def _values(header: Any, tags: Sequence[int]) -> list[str]:
     import warnings
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of values that cannot be: they are quoted
-        return [str(header.get(tag).value) if header.get(tag) is not None else "" for tag in WANTED]
+        return [str(header.get(tag).value) if header.get(tag) is not None else "" for tag in tags]
 
 
 def state_of(file: Path | int) -> tuple[int, int]:

@@ -117,7 +117,8 @@ class WebNode:
         if bool(self.scheme) != bool(self.secret):
             raise OptionError("secret", "given without scheme, or scheme without it", "both of them, or none")
         if (self.scheme == "basic") != bool(self.user) or ":" in self.user or not self.user.isprintable():
-            raise OptionError("user", repr(self.user), "a name without a colon with scheme basic, and none otherwise")
+            # what was given may be "name:password": it is not shown
+            raise OptionError("user", "what was given", "a name without a colon with scheme basic, and none otherwise")
         parts = urlsplit(self.url)
         if self.scheme and parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.unencrypted:
             raise OptionError(

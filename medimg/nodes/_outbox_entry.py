@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from random import Random
 
 LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
+BY_A_PERSON = "Given up by a person"  # the reason begins so
 KINDS = {  # SOP class (PS3.4 B.5) -> the word for it
     "1.2.840.10008.5.1.4.1.1.66.4": "SEG",
     LABEL_MAP: "SEG",

@@ -64,10 +64,6 @@ def send_due(outbox: Outbox, name: str, progress: Progress | None) -> list[int]:
             recover(outbox, name)
             raise
         _record(outbox, batch, ends)
-        for entry in batch:
-            if entry.is_map and ends[entry.id].state is State.GIVEN_UP and ends[entry.id].reason != LOST:
-                reason = f"{BINARY}, because the label map was refused: {ends[entry.id].reason}"
-                outbox.store.take_other_form(name, entry.study_uid, reason=printable(reason), now=outbox.clock())
         if all(end.state is State.WAITING for end in ends.values()):
             break  # the node is not there: what else is due would only wait for the same silence
     return tried
@@ -169,6 +165,10 @@ def _form(entry: Entry) -> str:
 
 
 def _record(outbox: Outbox, batch: Sequence[Entry], ends: dict[int, End]) -> None:
+    """Write down how a batch ended, and in the same change what takes the place of a label map that was refused.
+
+    In two changes, the end of the process between them would leave a label map given up for good and its study without outlines.
+    """
     now = outbox.clock()
     with outbox.store.change() as database:
         for entry in batch:
@@ -178,3 +178,7 @@ def _record(outbox: Outbox, batch: Sequence[Entry], ends: dict[int, End]) -> Non
                 "UPDATE entry SET state = ?, reason = ?, unclear = ?, next_try_at = ? WHERE id = ? AND state = ?",
                 (end.state.value, printable(end.reason), end.unclear, now + wait, entry.id, State.SENDING.value),
             )
+        for entry in batch:
+            if entry.is_map and ends[entry.id].state is State.GIVEN_UP and ends[entry.id].reason != LOST:
+                reason = f"{BINARY}, because the label map was refused: {ends[entry.id].reason}"
+                outbox.store.take_other_form(database, entry.node, entry.study_uid, reason=printable(reason), now=now)

@@ -19,7 +19,7 @@ from medimg._tools.files import write_error
 from medimg._tools.identity import digest
 from medimg._tools.text import printable
 from medimg.errors import DeliveryError, OutboxError, WriteError
-from medimg.nodes._outbox_entry import Entry, State
+from medimg.nodes._outbox_entry import BY_A_PERSON, Entry, State
 from medimg.nodes._outbox_files import PRIVATE_FILE, copy_whole, describe, forms, make_private, sync_folder
 
 if TYPE_CHECKING:
@@ -129,32 +129,40 @@ class Store:
             self._sync()
         return self.by_ids(ids)
 
-    def take_other_form(self, node: str, study_uid: str, *, reason: str, now: float) -> None:
-        """Let the other forms of a study's objects take the place of those that were not delivered."""
-        with self.change() as database:
-            rows = database.execute(
-                "SELECT * FROM entry WHERE node = ? AND study_uid = ? AND other != '' AND state IN (?, ?)",
-                (node, study_uid, State.WAITING.value, State.GIVEN_UP.value),
-            ).fetchall()
-            for row in rows:
-                values = {**json.loads(row["other"]), "other": "", "state": State.WAITING.value, "reason": reason, "unclear": 0}
-                same = "SELECT id FROM entry WHERE node = ? AND instance_uid = ?"
-                there = database.execute(same, (node, values["instance_uid"])).fetchone()
-                if there is not None:  # it was put there by itself: that one goes on
-                    database.execute("DELETE FROM entry WHERE id = ?", (row["id"],))
-                    continue
-                columns = ", ".join(f"{name} = ?" for name in values)
-                database.execute(
-                    f"UPDATE entry SET {columns}, next_try_at = ? WHERE id = ?",  # noqa: S608 - names of columns
-                    (*values.values(), now, row["id"]),
-                )
+    @staticmethod
+    def take_other_form(database: sqlite3.Connection, node: str, study_uid: str, *, reason: str, now: float) -> None:
+        """Let the other forms of a study's objects take the place of those that were not delivered, as a part of a change.
 
-    def remove(self, entries: Iterable[Entry]) -> None:
-        """Forget entries, then their objects."""
+        What a person gave up stays given up.
+        """
+        rows = database.execute(
+            "SELECT * FROM entry WHERE node = ? AND study_uid = ? AND other != '' AND state IN (?, ?)",
+            (node, study_uid, State.WAITING.value, State.GIVEN_UP.value),
+        ).fetchall()
+        for row in rows:
+            if row["state"] == State.GIVEN_UP.value and row["reason"].startswith(BY_A_PERSON):
+                continue
+            values = {**json.loads(row["other"]), "other": "", "state": State.WAITING.value, "reason": reason, "unclear": 0}
+            same = "SELECT id FROM entry WHERE node = ? AND instance_uid = ?"
+            there = database.execute(same, (node, values["instance_uid"])).fetchone()
+            if there is not None:  # it was put there by itself: that one goes on
+                database.execute("DELETE FROM entry WHERE id = ?", (row["id"],))
+                continue
+            columns = ", ".join(f"{name} = ?" for name in values)
+            database.execute(
+                f"UPDATE entry SET {columns}, next_try_at = ? WHERE id = ?",  # noqa: S608 - names of columns
+                (*values.values(), now, row["id"]),
+            )
+
+    def remove(self, entries: Iterable[Entry]) -> tuple[Entry, ...]:
+        """Forget entries, then their objects; return those that were still in the same state, which alone are forgotten."""
+        gone: list[Entry] = []
         with self.change() as database:
             for entry in entries:
-                database.execute("DELETE FROM entry WHERE id = ? AND state = ?", (entry.id, entry.state.value))
+                done = database.execute("DELETE FROM entry WHERE id = ? AND state = ?", (entry.id, entry.state.value))
+                gone += [entry] * done.rowcount
         self.sweep()
+        return tuple(gone)
 
     def sweep(self) -> None:
         """Remove objects that no entry names: a process ended between the two."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SINGLY = 8  # instances of a series that are asked for one by one; of more, all of the series are listed
 PAGE = 500  # answers of one question; archives have limits of their own, so more are asked for until none come
 PAGES_LIMIT = 2000
-INSTANCE_UID = "00080018"
+STUDY_UID, SERIES_UID, INSTANCE_UID = "0020000D", "0020000E", "00080018"
 NO_CONTENT, NOT_FOUND = 204, 404
 
 
@@ -30,13 +30,7 @@ def find(node: WebNode, instances: Sequence[tuple[str, str, str]]) -> dict[str, 
     try:
         with Web(node) as web:
             for (study_uid, series_uid), uids in series.items():
-                path = f"/studies/{study_uid}/series/{series_uid}/instances"
-                there: set[str] = set()
-                if len(uids) <= SINGLY:
-                    for uid in uids:
-                        there |= _uids(search(web, path, {"SOPInstanceUID": uid, "limit": "1"}))
-                else:
-                    there = _all(web, path)
+                there = _there(web, study_uid, series_uid, uids)
                 told |= {uid: Told(uid in there) for uid in uids}
     except NodeError as error:
         left = Told(None, str(error).rstrip("."), retry=error.retry)
@@ -65,21 +59,58 @@ def search(web: Web, path: str, parameters: Mapping[str, str]) -> list[dict[str,
     return content
 
 
-def _all(web: Web, path: str) -> set[str]:
-    """Return the UIDs of all instances below `path`."""
+def _there(web: Web, study_uid: str, series_uid: str, uids: list[str]) -> set[str]:
+    """Ask for instances by name where they are few, else for all of the series; then the other way if that tells nothing.
+
+    Some archives pass over what they do not know: the UID, so that they show any instances, or the offset, so that they show the
+    first ones for ever.
+    """
+    ways = (_by_name, _all) if len(uids) <= SINGLY else (_all, _by_name)
     there: set[str] = set()
-    for _ in range(PAGES_LIMIT):
-        page = _uids(search(web, path, {"limit": str(PAGE), "offset": str(len(there))}))
-        if page <= there:
+    for way in ways:
+        missing = [uid for uid in uids if uid not in there]
+        found, is_clear = way(web, {STUDY_UID: study_uid, SERIES_UID: series_uid}, missing)
+        there |= found
+        if is_clear or there.issuperset(uids):
             break
-        there |= page
     return there
 
 
-def _uids(answers: list[dict[str, Any]]) -> set[str]:
-    found = set()
-    for answer in answers:
-        values = answer.get(INSTANCE_UID, {}).get("Value") if isinstance(answer.get(INSTANCE_UID), dict) else None
-        if isinstance(values, list) and values:
-            found.add(str(values[0]))
-    return found
+def _by_name(web: Web, above: dict[str, str], uids: list[str]) -> tuple[set[str], bool]:
+    """Return which instances are shown when they are asked for one by one, and whether nothing else was shown."""
+    there: set[str] = set()
+    is_clear = True
+    for uid in uids:
+        answers = search(web, _path(above), {"SOPInstanceUID": uid, "limit": "1"})
+        there |= _uids(answers, above)
+        is_clear &= uid in there or not answers
+    return there, is_clear
+
+
+def _all(web: Web, above: dict[str, str], _uids_wanted: list[str]) -> tuple[set[str], bool]:
+    """Return the UIDs of all instances of a series, and whether they came to an end."""
+    there: set[str] = set()
+    for _ in range(PAGES_LIMIT):
+        page = search(web, _path(above), {"limit": str(PAGE), "offset": str(len(there))})
+        new = _uids(page, above) - there
+        if not new:
+            return there, not page
+        there |= new
+    return there, False
+
+
+def _path(above: dict[str, str]) -> str:
+    return f"/studies/{above[STUDY_UID]}/series/{above[SERIES_UID]}/instances"
+
+
+def _uids(answers: list[dict[str, Any]], above: dict[str, str]) -> set[str]:
+    """Return the instances that are shown; not those that are said to be of another study or series."""
+    return {
+        _value(answer, INSTANCE_UID) for answer in answers if all(_value(answer, tag) in ("", uid) for tag, uid in above.items())
+    }
+
+
+def _value(answer: dict[str, Any], tag: str) -> str:
+    element = answer.get(tag)
+    values = element.get("Value") if isinstance(element, dict) else None
+    return str(values[0]) if isinstance(values, list) and values else ""

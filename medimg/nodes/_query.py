@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 SCHEME = "pacs://"
+MEANT = "pacs:"
 LIMIT = 64  # characters of LO and UI (PS3.5 section 6.2)
 DATE = re.compile(r"\d{8}|\d{8}-|-\d{8}|\d{8}-\d{8}")
 WILD = "*?\\"  # PS3.4 C.2.2.2: these match other patients too
@@ -99,8 +100,11 @@ class Query:
 
 
 def is_address(word: object) -> bool:
-    """Say whether a word is an address of studies on a node and not a path."""
-    return isinstance(word, str) and word.startswith(SCHEME)
+    """Say whether a word is meant as an address of studies on a node, and not as a path.
+
+    One that is written wrongly (PACS://, pacs:/) is one too: as a path it would be named in an error, with whose study it is.
+    """
+    return str(word)[: len(MEANT)].lower() == MEANT
 
 
 def parse(address: str) -> tuple[str, Query]:

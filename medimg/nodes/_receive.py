@@ -58,6 +58,7 @@ class Receiver:
         self.received: dict[str, Path] = {}
         self.syntaxes: set[str] = set()
         self.unasked = 0  # what came and was something else
+        self.of_others = 0  # what was asked for, with the ID of another patient in it
         self._number = 0
 
     @property
@@ -83,8 +84,10 @@ class Receiver:
             with open(handle, "wb", buffering=0) as opened:
 
                 def write(piece: bytes | memoryview) -> None:
-                    with self._in_words():
-                        opened.write(piece)
+                    with self._in_words(), memoryview(piece) as left:
+                        done = 0
+                        while done < len(left):  # a disk that is nearly full takes a part, and says so by the number only
+                            done += opened.write(left[done:])
 
                 yield write
             kept = self._keep(path, claimed_uid)
@@ -116,6 +119,9 @@ class Receiver:
             self.unasked += 1
             return False
         assert isinstance(one, Instance)
+        if listed.patient_id and one.patient_id != listed.patient_id:
+            self.of_others += 1
+            return False
         self._number += 1
         self.received[uid] = path
         self.syntaxes.add(one.syntax)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 from threading import Condition
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 
     from medimg.nodes._node import DimseNode
 
+RECEIVED_LIMIT = 256 << 20  # bytes of an association that only brings answers; one that brings instances has a budget
 RECEIVED_PDU_LIMIT = 1 << 20  # we say 16 KiB; pynetdicom reads into memory whatever length a peer's PDU claims
 LOOK_S = 0.1
+PIECE = 1 << 16
 
 
 class Checkpoint:
@@ -77,7 +80,7 @@ def checkpoint_of(association: Association) -> Checkpoint:
     return made
 
 
-def entity_of(node: DimseNode, wires: list[socket.socket]) -> ApplicationEntity:
+def entity_of(node: DimseNode, wires: list[socket.socket], *, brings_instances: bool) -> ApplicationEntity:
     """Return our side of associations with a node; `wires` gets the sockets that it makes, those too that never connect."""
     from pynetdicom.ae import ApplicationEntity
 
@@ -88,20 +91,47 @@ def entity_of(node: DimseNode, wires: list[socket.socket]) -> ApplicationEntity:
             made = super()._create_socket(assoc, *arguments, **keywords)
             if made.socket is not None:
                 wires.append(made.socket)
-            whole = made.recv
-
-            def limited(nr_bytes: int) -> bytearray:
-                if nr_bytes > RECEIVED_PDU_LIMIT:
-                    raise OSError("a PDU longer than we said that we take")
-                return whole(nr_bytes)
-
-            made.recv = limited  # type: ignore[method-assign]
+            made.recv = Reader(made, node.timeout_s, limit=None if brings_instances else RECEIVED_LIMIT)  # type: ignore[method-assign]
             return made
 
     entity = Entity(ae_title=node.own_ae_title)
     entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = node.timeout_s
     entity.network_timeout = None  # an idle timer would end an association whose peer is busy storing; ours are per message
     return entity
+
+
+class Reader:
+    """Reads from a socket in pynetdicom's place, which reads whatever length a PDU claims, and waits for it byte by byte.
+
+    Args:
+        source: pynetdicom's own wrapper of the socket.
+        timeout_s: how long a PDU may take to come to its end once it began.
+        limit: bytes in all.
+    """
+
+    def __init__(self, source: AssociationSocket, timeout_s: float, *, limit: int | None) -> None:
+        self.source, self.timeout_s, self.limit = source, timeout_s, limit
+        self.read = 0
+
+    def __call__(self, nr_bytes: int) -> bytearray:
+        """Return so many bytes, fewer if the peer closed the connection.
+
+        Raises:
+            OSError: they are more than may come, or come too slowly; pynetdicom takes it for a broken connection.
+        """
+        self.read += nr_bytes
+        if nr_bytes > RECEIVED_PDU_LIMIT or (self.limit is not None and self.read > self.limit):
+            raise OSError("more than we said that we take")
+        content, end = bytearray(), monotonic() + self.timeout_s
+        while len(content) < nr_bytes:
+            wire = self.source.socket
+            piece = wire.recv(min(nr_bytes - len(content), PIECE)) if wire is not None else b""
+            if not piece:
+                break
+            content += piece
+            if monotonic() > end and len(content) < nr_bytes:
+                raise OSError("a PDU that does not come to its end")
+        return content
 
 
 class Tls:

@@ -13,6 +13,7 @@ from medimg._tools.identity import short_name
 from medimg._tools.text import printable
 from medimg.errors import NodeError, OptionError, ScanError, WriteError
 from medimg.nodes._config import find_node
+from medimg.nodes._dimse_find import COUNT_DIGITS
 from medimg.nodes._fetched import Fetched, FetchedSeries, FetchedStudy, Listed
 from medimg.nodes._instances import UID
 from medimg.nodes._node import DimseNode
@@ -104,7 +105,7 @@ def fetch(
     done = 0
     with source.pulling():
         for study, of_study in listed.items():
-            pull = _Pull(source, found.name, budget, partial(_tell, tell, done, total))
+            pull = _Pull(source, found.name, query, budget, partial(_tell, tell, done, total))
             studies.append(pull.study(study, of_study, Path(output) / short_name("study", study)))
             done += studies[-1].expected
     return Fetched(node=found.name, studies=tuple(studies), left_out=left_out, seconds=time.perf_counter() - start)
@@ -129,46 +130,81 @@ def _list(
     Raises:
         ScanError: none fits.
         OptionError: more fit than may.
-        NodeError: an answer names no UID.
+        NodeError: an answer names no UID, or what is listed need not be all.
     """
-    answers = source.studies(query, limit=limits["limit_studies"])
-    fitting = [answer for answer in answers if query.fits_study(answer)]
-    if len(fitting) > limits["limit_studies"]:
-        raise OptionError("limit_studies", limits["limit_studies"], "more, or a question that fewer studies fit")
+    fitting: dict[str, str] = {}
+    left_out = 0
+    for answer in source.studies(query):  # some peers pass over what they do not know and answer with everything they have
+        if not query.fits_study(answer):
+            left_out += 1
+            continue
+        fitting[_uid(name, answer["StudyInstanceUID"])] = answer["PatientID"].strip()
+        if len(fitting) > limits["limit_studies"]:
+            raise OptionError("limit_studies", limits["limit_studies"], "more, or a question that fewer studies fit")
     listed: dict[str, list[Listed]] = {}
-    count = 0
-    for study_uid in dict.fromkeys(_uid(name, answer["StudyInstanceUID"]) for answer in fitting):
-        of_study = [_listed(source, name, study_uid, series) for series in source.series(study_uid) if query.fits_series(series)]
-        count += sum(len(series.instances) for series in of_study)
-        if count > limits["limit_instances"]:
-            raise OptionError("limit_instances", limits["limit_instances"], "more, or a question that fewer instances fit")
+    room = limits["limit_instances"]
+    for study_uid, patient_id in fitting.items():
+        of_study: list[Listed] = []
+        for series in list(source.series(study_uid)):
+            if query.fits_series(series):
+                of_study.append(_listed(source, name, study_uid, patient_id, series, room, limits["limit_instances"]))
+                room -= len(of_study[-1].instances)
         if any(series.instances for series in of_study):
             listed[study_uid] = [series for series in of_study if series.instances]
     if not listed:
-        what = "a study with series" if fitting else "a study"
+        what = "study with series" if fitting else "study"
         raise ScanError(
-            f"{name} has no {what.removeprefix('a ')} that fits the question. Check the ID, the date and the modality; "
+            f"{name} has no {what} that fits the question. Check the ID, the date and the modality; "
             "IDs are compared letter by letter."
         )
-    return listed, len(answers) - len(fitting)
+    return listed, left_out
 
 
-def _listed(source: DimseSource | WebSource, name: str, study_uid: str, series: dict[str, str]) -> Listed:
+def _listed(
+    source: DimseSource | WebSource,
+    name: str,
+    study_uid: str,
+    patient_id: str,
+    series: dict[str, str],
+    room: int,
+    limit: int,
+) -> Listed:
+    """Return a series with what the node says is in it.
+
+    Raises:
+        OptionError: there are more instances than there is room for.
+        NodeError: it lists fewer than it says there are, so that a part would look like the whole.
+    """
     series_uid = _uid(name, series["SeriesInstanceUID"])
-    instances = source.instances(study_uid, series_uid)
+    instances: dict[str, str] = {}
+    for one in source.instances(study_uid, series_uid):
+        instances[_uid(name, one["SOPInstanceUID"])] = one["SOPClassUID"]
+        if len(instances) > room:
+            raise OptionError("limit_instances", limit, "more, or a question that fewer instances fit")
+    count = series["NumberOfSeriesRelatedInstances"].strip()
+    is_count = count.isdecimal() and len(count) <= COUNT_DIGITS
+    if (is_count and int(count) > len(instances)) or (not is_count and not instances):
+        holds = f"holds {int(count)} instances" if is_count else "is there"
+        raise NodeError(
+            f"{name} says that a series {holds} and lists {len(instances)} instances of it. "
+            "Try again later, or ask whoever runs it."
+        )
     return Listed(
         study_uid=study_uid,
         series_uid=series_uid,
         modality=series["Modality"],
-        instances={_uid(name, uid): class_uid for uid, class_uid in instances.items()},
+        instances=instances,
+        patient_id=patient_id,
     )
 
 
 class _Pull:
     """Pulls studies into folders."""
 
-    def __init__(self, source: DimseSource | WebSource, node: str, budget: Budget, tell: Callable[[int], None]) -> None:
-        self.source, self.node, self.budget, self.tell = source, node, budget, tell
+    def __init__(
+        self, source: DimseSource | WebSource, node: str, query: Query, budget: Budget, tell: Callable[[int], None]
+    ) -> None:
+        self.source, self.node, self.query, self.budget, self.tell = source, node, query, budget, tell
 
     def study(self, study_uid: str, listed: list[Listed], folder: Path) -> FetchedStudy:
         """Pull a study; the folder is there afterwards if all of it came, and not if anything is missing."""
@@ -180,14 +216,26 @@ class _Pull:
                 unfinished.chmod(PRIVATE_FOLDER)
                 for one in listed:
                     series.append(self._series(one, unfinished / one.name, reasons, before=sum(each.received for each in series)))
-                if any(one.received < one.expected for one in series):
+                made = replace(made, series=tuple(series))
+                if made.is_whole:
+                    made = replace(made, added=self._added(study_uid, listed))
+                if not made.is_whole:
                     raise _PartialError
         except _PartialError:
-            expected, received = (sum(getattr(one, what) for one in series) for what in ("expected", "received"))
-            why = f" {reasons[0]}" if reasons else ""
-            reason = f"{self.node} lists {expected} instances of it and sent {received}, so nothing of it was kept.{why}"
-            return replace(made, series=tuple(series), reason=reason)
-        return replace(made, series=tuple(series), folder=folder)
+            if made.added:
+                reasons.append("More of it came to the node meanwhile. Try again when it has all of it.")
+            counts = f"lists {made.expected} instances of it and sent {made.received}"
+            reason = f"{self.node} {counts}, so nothing of it was kept.{''.join(f' {one}' for one in reasons[:1])}"
+            return replace(made, reason=reason)
+        return replace(made, folder=folder)
+
+    def _added(self, study_uid: str, listed: list[Listed]) -> int:
+        """Return how many instances the node lists now and did not list before: a study that still arrives is no whole one."""
+        before = {uid for one in listed for uid in one.instances}
+        with self.source.asking():
+            fitting = [one for one in list(self.source.series(study_uid)) if self.query.fits_series(one)]
+            now = [self.source.instances(study_uid, _uid(self.node, one["SeriesInstanceUID"])) for one in fitting]
+            return sum(one["SOPInstanceUID"] not in before for of_series in now for one in of_series)
 
     def _series(self, listed: Listed, folder: Path, reasons: list[str], *, before: int) -> FetchedSeries:
         folder.mkdir(mode=PRIVATE_FOLDER)
@@ -195,6 +243,8 @@ class _Pull:
         reason = self.source.pull(receiver)
         if receiver.missing and receiver.unasked:
             reason = f"{self.node} sent {receiver.unasked} objects that are not those that it was asked for. {reason}".rstrip()
+        if receiver.of_others:
+            reason = f"{self.node} sent {receiver.of_others} objects with another patient's ID in them than it lists them under."
         if receiver.missing and reason:
             reasons.append(reason)
         return FetchedSeries(

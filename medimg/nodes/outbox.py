@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from medimg._tools.text import printable
 from medimg.errors import OptionError
-from medimg.nodes._outbox_entry import Backoff, Entry, State
+from medimg.nodes._outbox_entry import BY_A_PERSON, Backoff, Entry, State
 from medimg.nodes._outbox_lock import locked
 from medimg.nodes._outbox_send import lock_of, recover, send_due
 from medimg.nodes._outbox_store import Store
@@ -108,7 +108,7 @@ class Outbox:
         """Return the entries in these states, oldest first; `names` are short names of studies or objects.
 
         Raises:
-            OptionError: there is no such study, object or node in the outbox.
+            OptionError: there is no such study or object in the outbox, or no node of that name there or in the configuration.
         """
         every = self.store.entries()
         known = {name for entry in every for name in (entry.name, entry.study)}
@@ -116,7 +116,7 @@ class Outbox:
             if name not in known:
                 raise OptionError.unknown("NAME", name, known)
         if node is not None and node not in {entry.node for entry in every}:
-            raise OptionError.unknown("node", node, {entry.node for entry in every})
+            self._require_known(node)
         wanted = set(states)
         return tuple(
             entry
@@ -143,9 +143,14 @@ class Outbox:
             wait_s: how long to wait for another process that sends to the same node at this moment.
             wanted: entries that are waited for; where the other process ended them, the wait is over.
             progress: is called with (stage, done, total).
+
+        Raises:
+            OptionError: there is no node of that name in the outbox or in the configuration.
         """
         start = time.perf_counter()
         self.store.sweep()
+        if node is not None and not self.store.entries("node = ?", (node,)):
+            self._require_known(node)
         on_the_way = self.store.entries("state IN (?, ?)", (State.WAITING.value, State.SENDING.value))
         names = dict.fromkeys(entry.node for entry in on_the_way if node is None or entry.node == node)
         tried: list[int] = []
@@ -205,7 +210,7 @@ class Outbox:
             for entry in chosen:
                 database.execute(
                     "UPDATE entry SET state = ?, reason = ? WHERE id = ? AND state = ?",
-                    (State.GIVEN_UP.value, f"Given up by a person: {words}", entry.id, State.WAITING.value),
+                    (State.GIVEN_UP.value, f"{BY_A_PERSON}: {words}", entry.id, State.WAITING.value),
                 )
         return tuple(entry for entry in self.again(chosen) if entry.state is State.GIVEN_UP)
 
@@ -218,14 +223,18 @@ class Outbox:
             node: only what went to this node.
         """
         states = [State.DELIVERED, *([State.ACCEPTED] if accepted else []), *([State.GIVEN_UP] if given_up else [])]
-        gone = self.entries(node=node, states=states)
-        self.store.remove(gone)
-        return gone
+        return self.store.remove(self.entries(node=node, states=states))
 
     def to_dict(self, entries: Iterable[Entry]) -> dict[str, Any]:
         """Return entries as JSON values; nothing in them says whose they are."""
         now = self.clock()
         return {"schema": SCHEMA, "entries": [entry.to_dict(now=now) for entry in entries]}
+
+    def _require_known(self, node: str) -> None:
+        """Raise OptionError for a name that is misspelt; a node that nothing waits for is none."""
+        from medimg.nodes._config import find_node
+
+        find_node(node, pacs_config=self.pacs_config)
 
     def _recover(self) -> None:
         """Take back what a process that ended left as being sent."""

@@ -77,7 +77,13 @@ def pacs(listed, sent=None, *, answers=None, says_classes=True, sends_by_name=Tr
 
 @contextmanager
 def archive(
-    listed, sent=None, *, body=None, kind=f'multipart/related; type="application/dicom"; boundary={BOUNDARY}', study=None
+    listed,
+    sent=None,
+    *,
+    body=None,
+    kind=f'multipart/related; type="application/dicom"; boundary={BOUNDARY}',
+    study=None,
+    page=None,
 ):
     """Start an archive that lists data sets by QIDO-RS and sends others (the same by default) by WADO-RS.
 
@@ -87,6 +93,7 @@ def archive(
         body: the body of every WADO-RS answer, in place of the one made of `sent`; bytes, or a function that yields them.
         kind: the Content-Type of it.
         study: overwrites attributes of the answers to questions for studies, by tag.
+        page: makes one page of the rows of an answer, and knows of no other.
     """
     files = [_file(one) for one in (listed if sent is None else sent)]
     asked = []
@@ -105,7 +112,8 @@ def archive(
                 rows = [{**row, **(study or {})} if level == "STUDY" else row for row in rows.values()]
                 for row in rows:
                     row.pop("7FE00010", None)
-                self._answer(200, "application/dicom+json", [json.dumps([] if "offset=0" not in parts.query else rows).encode()])
+                rows = page(list(rows)) if page else rows if "offset=0" in parts.query else []
+                self._answer(200, "application/dicom+json", [json.dumps(rows).encode()])
                 return
             content = body if body is not None else _multipart(files)
             self._answer(200, kind, content() if callable(content) else [content])

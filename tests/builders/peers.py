@@ -7,6 +7,7 @@ import socket
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
 
 from medimg.nodes import DimseNode, WebNode
 
@@ -40,7 +41,7 @@ def scp(
         keeps: it stores what it took.
         shows: which instance UIDs it shows to who asks, by default those that it kept.
         asks: it offers C-FIND.
-        find_status: of the last answer to a question.
+        find_status: of the last answer to a question, or a function of its level that returns it.
         require_calling: the AE titles that it knows.
         ssl_context: of a server, to speak TLS.
         timeout_s: of the node.
@@ -67,8 +68,9 @@ def scp(
 
     def find(event):
         wanted = event.identifier
-        if find_status:
-            yield find_status, None
+        no = find_status(str(wanted.QueryRetrieveLevel)) if callable(find_status) else find_status
+        if no:
+            yield no, None
             return
         uids = wanted.get("SOPInstanceUID")
         listed = [uids] if isinstance(uids, str) else list(uids or [])
@@ -151,8 +153,10 @@ def raw(behave, *, timeout_s=2.0):
 class Archive:
     """What a DICOMweb server of a test was asked, and how it answers."""
 
-    def __init__(self, *, stow=None, there=(), qido=200):
+    def __init__(self, *, stow=None, there=(), qido=200, passes_over=(), says=None):
+        """Make one; `passes_over` names the keys of a question that it does not know, `says` what stands in every answer."""
         self.stow, self.there, self.qido = stow, set(there), qido
+        self.passes_over, self.says = passes_over, says or {}
         self.requests = []
 
 
@@ -186,10 +190,10 @@ def web(archive: Archive, *, ssl_context=None, timeout_s=5.0, **node):
             if archive.qido != 200:
                 self.answer(archive.qido)
                 return
-            found = [uid for uid in archive.there if f"SOPInstanceUID={uid}&" in self.path or "SOPInstanceUID" not in self.path]
-            if "offset=" in self.path and "offset=0" not in self.path:
-                found = []
-            rows = [{"00080018": {"vr": "UI", "Value": [uid]}} for uid in found]
+            keys = {key: value for key, value in parse_qsl(urlsplit(self.path).query) if key not in archive.passes_over}
+            wanted, first = keys.get("SOPInstanceUID"), int(keys.get("offset", 0))
+            found = [uid for uid in sorted(archive.there) if wanted in (None, uid)][first : first + int(keys.get("limit", 1000))]
+            rows = [{"00080018": {"vr": "UI", "Value": [uid]}, **archive.says} for uid in found]
             self.answer(200 if rows else 204, json.dumps(rows).encode() if rows else b"")
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

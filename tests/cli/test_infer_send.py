@@ -40,7 +40,7 @@ def test_what_waits_is_not_lost_and_it_is_said_how_to_send_it(infer, words, caps
     assert any("archive is down" in line for line in out)
     assert any(line.startswith("Nothing was kept here but what is for archive. Give --output") for line in out)
     assert out[-1] == "What waits is in the outbox and is not lost. Send it later with: medimg outbox send"
-    assert main(["outbox", "send", *words[2:]]) == 0  # nothing is due yet
+    assert main(["outbox", "send", *words[2:]]) == 14  # nothing is due yet, and nothing has arrived
     assert main(["outbox", "retry", *words[2:]]) == 14
 
 

@@ -110,3 +110,23 @@ def test_a_damaged_outbox_is_one_sentence(places, capsys):
     (Path(places[1]) / "outbox.sqlite").write_bytes(b"x" * 4096)
     assert main(["outbox", *places]) == 13
     assert capsys.readouterr().err.startswith("medimg: The outbox is damaged")
+
+
+def test_what_is_not_due_yet_is_no_success(places, capsys):
+    """A script that looks at the code alone must not believe that all has arrived."""
+    assert main(["outbox", "send", *places]) == 14
+    capsys.readouterr()
+    assert main(["outbox", "send", *places]) == 14
+    assert "not due yet, or sent by another process: 3" in capsys.readouterr().out
+    assert main(["outbox", "send", "--json", *places]) == 14
+    assert json.loads(capsys.readouterr().out)["entries"] == []
+    set_state(places, State.DELIVERED)
+    assert main(["outbox", "send", *places]) == 0
+
+
+@pytest.mark.parametrize("action", ["send", "list", "purge", "retry"])
+def test_a_node_that_is_misspelt_is_said_and_one_that_nothing_waits_for_is_no_error(places, capsys, action):
+    assert main(["outbox", action, "--node", "arhive", *places]) == 2
+    assert "archive (the nearest)" in capsys.readouterr().err
+    empty = ["--outbox", f"{places[1]}-empty", *places[2:]]
+    assert main(["outbox", action, "--node", "archive", *empty]) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from medimg.errors import NodeError, OptionError
@@ -58,3 +60,19 @@ def test_who_promises_four_gibibytes_is_not_waited_for():
 def test_a_name(root):
     with pytest.raises(OptionError, match=r"orthanc \(the nearest\)"):
         echo("ortanc", pacs_config=root / "configs" / "pacs.toml")
+
+
+def test_who_answers_byte_by_byte_is_not_waited_for():
+    """Each byte comes in time, and the answer never."""
+    hung_up = threading.Event()
+
+    def behave(connection):
+        connection.recv(1 << 16)
+        for byte in b"\x02\x00\x00\x00\xff\xff" + bytes(1 << 16):
+            connection.sendall(bytes([byte]))
+            if hung_up.wait(0.1):
+                return
+
+    with raw(behave, timeout_s=0.5) as node, pytest.raises(NodeError, match="took the connection and did not answer"):
+        echo(node)
+    hung_up.set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import traceback
+from copy import deepcopy
 
 import pytest
 
@@ -217,3 +218,102 @@ def test_values_are_escaped_in_the_address(objects, tmp_path):
     with archive(objects) as (node, asked), pytest.raises(ScanError):
         fetch(node, output=tmp_path / "out", patient_id="a&limit=1#x y")
     assert "PatientID=a%26limit%3D1%23x+y" in asked[0]
+
+
+def test_a_study_behind_many_that_do_not_fit_comes_all_the_same(node_with, objects, tmp_path):
+    """A peer that passes over the keys answers with everything; the limit is for what fits."""
+    others = [other(tmp_path, study=f"1.2.3.{number}", PatientID="PID-0815") for number in range(6)]
+    got = fetch(node_with([*others, *objects]), output=tmp_path / "out", patient_id=ID, limit_studies=1)
+    assert [(study.is_whole, study.received) for study in got.studies] == [(True, 5)]
+    assert got.left_out == 6
+
+
+def test_what_has_another_patients_id_in_it_is_not_kept(node_with, objects, tmp_path):
+    """The node lists the study under one patient and sends it with the ID of another: it is not known whose it is."""
+    strange = [deepcopy(one) for one in objects]
+    for one in strange[:1]:
+        one.PatientID = "PID-0815"
+    (study,) = fetch(node_with(objects, strange), output=tmp_path / "out", study_uid=STUDY).studies
+    assert (study.is_whole, study.received, study.expected) == (False, 4, 5)
+    assert "another patient's ID" in study.reason
+    assert "PID" not in study.reason
+    assert contents(tmp_path / "out") == []
+
+
+def test_an_id_that_is_not_ascii_is_compared_as_text(node_with, objects, tmp_path):
+    for one in objects:
+        one.SpecificCharacterSet, one.PatientID = "ISO_IR 192", "Ä-4711"
+    (study,) = fetch(node_with(objects), output=tmp_path / "out", patient_id="Ä-4711").studies
+    assert study.is_whole, study.reason
+
+
+def test_a_list_that_is_shorter_than_the_node_says_is_refused(node_with, objects, tmp_path):
+    """Fewer instances listed than counted: a part of the series would pass for the whole."""
+    sent = deepcopy(objects)
+    for one in objects:
+        one.NumberOfSeriesRelatedInstances = 9
+    with pytest.raises(NodeError, match="holds 9 instances and lists 5 instances"):
+        fetch(node_with(objects, sent), output=tmp_path / "out", patient_id=ID)
+
+
+def test_an_archive_that_shows_its_first_page_for_ever_lists_nothing_whole(objects, tmp_path, monkeypatch):
+    from medimg.nodes import _fetch_web
+
+    monkeypatch.setattr(_fetch_web, "PAGE", 3)
+    with archive(objects, page=lambda rows: rows[:3]) as (node, _), pytest.raises(NodeError, match="first 3 answers"):
+        fetch(node, output=tmp_path / "out", patient_id=ID)
+
+
+@pytest.mark.parametrize("uid", [None, {"vr": "UI"}])
+def test_an_answer_without_a_uid_is_not_passed_over(objects, tmp_path, uid):
+    def page(rows):
+        if "00080018" in rows[0] and len(rows) == 5:
+            rows[2] = {**rows[2], "00080018": uid}
+        return rows
+
+    with archive(objects, page=page) as (node, _), pytest.raises(NodeError, match="without a SOPInstanceUID"):
+        fetch(node, output=tmp_path / "out", patient_id=ID)
+
+
+def test_a_disk_that_takes_a_part_of_a_piece_keeps_no_part(tmp_path, objects):
+    """A disk that becomes full in the middle of a piece takes what fits, and says so by the number only."""
+    resource = pytest.importorskip("resource")
+    from medimg.nodes._fetched import Listed
+    from medimg.nodes._receive import Budget, Receiver
+
+    one, path = objects[0], next((tmp_path / "peer").rglob("*.dcm"))
+    content = path.read_bytes() + bytes(1 << 16)
+    listed = Listed(study_uid=STUDY, series_uid=str(one.SeriesInstanceUID), modality="OT", instances={})
+    (tmp_path / "folder").mkdir()
+    receiver = Receiver(listed, tmp_path / "folder", budget=Budget("peer", 1), tell=lambda _: None)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(content) - 1000, before[1]))
+    try:
+        with pytest.raises(WriteError), receiver.file() as write:
+            write(content)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert contents(tmp_path / "folder") == []
+
+
+def test_a_study_that_still_arrives_is_no_whole_one(objects, tmp_path):
+    """Four of five are there when it is listed, and the fifth when the four have come."""
+    asked_for = []
+
+    def page(rows):
+        if len(rows) > 1:  # instances: a page and an empty one, first before the pull and then after it
+            asked_for.append(len(rows))
+            return [rows[:4], [], rows, []][len(asked_for) - 1]
+        return rows
+
+    with archive(objects, page=page) as (node, _):
+        (study,) = fetch(node, output=tmp_path / "out", patient_id=ID).studies
+    assert (study.is_whole, study.received, study.expected) == (False, 4, 5)
+    assert "came to the node meanwhile" in study.reason
+    assert contents(tmp_path / "out") == []
+
+
+def test_a_series_without_instances_is_not_passed_over(objects, tmp_path):
+    empty = archive(objects, page=lambda rows: rows if len(rows) == 1 else [])
+    with empty as (node, _), pytest.raises(NodeError, match="is there and lists 0 instances"):
+        fetch(node, output=tmp_path / "out", patient_id=ID)

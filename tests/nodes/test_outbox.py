@@ -208,6 +208,24 @@ def test_a_node_that_takes_no_label_maps_gets_the_binary_forms_of_all_that_refer
     assert list(outbox.store.objects.iterdir()) == []
 
 
+@pytest.mark.parametrize("is_given_up", [False, True])
+def test_a_refused_label_map_and_its_other_form_are_one_change(outbox, archive, monkeypatch, tmp_path, is_given_up):
+    """The process ends as soon as the refusal is known: the study's outlines arrive all the same, in the binary form."""
+    for number, name in enumerate(["sr", "sr_binary", "seg", "seg_binary"], 1):
+        write_object(tmp_path / f"{name}.dcm", number, **({"SOPClassUID": LABEL_MAP} if name == "seg" else {}))
+    entries = outbox.put([tmp_path / f"{name}.dcm" for name in ("sr", "sr_binary", "seg", "seg_binary")], "archive")
+    archive.refuses = {f"{STUDY}.2.3"}
+    if is_given_up:
+        outbox.give_up(next(entry.name for entry in entries if not entry.is_map), reason="reported by hand")
+    with monkeypatch.context() as patch:
+        patch.setattr(type(outbox.store), "take_other_form", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            outbox.send()
+    outbox.send()
+    assert sorted(archive.stored) == [f"{STUDY}.2.{number}" for number in ((4,) if is_given_up else (2, 4))]
+    assert sorted(states(outbox)) == ["delivered", "given up" if is_given_up else "delivered"]
+
+
 def test_one_bad_object_keeps_no_other_back(outbox, archive, tmp_path):
     entries = outbox.put(write_objects(tmp_path, 3), "archive")
     archive.chokes_on = {entries[1].instance_uid}

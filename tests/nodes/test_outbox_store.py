@@ -156,3 +156,14 @@ def test_a_folder_that_may_not_be_made_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WriteError, match="outbox could not be written"):
         Outbox(tmp_path / "file" / "below")
+
+
+def test_what_waits_again_since_it_was_looked_at_is_not_removed(outbox, archive, tmp_path):
+    """Somebody puts an object again while another purges: only what is gone is said to be gone."""
+    files = write_objects(tmp_path, 2)
+    outbox.put(files, "archive")
+    outbox.send()
+    looked_at = outbox.entries()
+    (again,) = outbox.put(files[:1], "archive")
+    assert [entry.id for entry in outbox.store.remove(looked_at)] == [entry.id for entry in looked_at if entry.id != again.id]
+    assert again.file.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,10 @@ def test_an_address_is_a_node_and_a_question():
     }
     assert is_address("pacs://x?y")
     assert not is_address("scan/pacs")
+    for wrong in ("PACS://x?PatientID=1", "pacs:/x?PatientID=1", Path("pacs://x?PatientID=1")):
+        assert is_address(wrong), "as a path it would be named in an error"
+        with pytest.raises(OptionError, match="an address like that"):
+            parse(str(wrong))
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from medimg.nodes import _scratch
 from medimg.nodes._scratch import scratch
 
 HOLD = """
@@ -56,3 +60,50 @@ def test_a_folder_of_another_kind_is_left_alone(tmp_path):
     with scratch():
         pass
     assert (tmp_path / "medimg-scratch-mine" / "notes").exists()
+
+
+def test_the_folder_of_another_user_is_no_trouble(tmp_path, monkeypatch):
+    """Nobody else may look into it."""
+    (tmp_path / "medimg-scratch-theirs").mkdir()
+    whole = Path.is_file
+
+    def is_file(path):
+        if path.parent.name == "medimg-scratch-theirs":
+            raise PermissionError(13, "Permission denied")
+        return whole(path)
+
+    monkeypatch.setattr(Path, "is_file", is_file)
+    _scratch._sweep(tmp_path)
+
+
+def test_a_folder_that_goes_while_it_is_looked_at_is_no_trouble(tmp_path, monkeypatch):
+    """Its run ends in that moment."""
+    folder = tmp_path / "medimg-scratch-ending"
+    folder.mkdir()
+    (folder / "lock.sqlite").touch()
+    whole = _scratch.locked
+
+    def late(path):
+        shutil.rmtree(folder)
+        return whole(path)
+
+    monkeypatch.setattr(_scratch, "locked", late)
+    _scratch._sweep(tmp_path)
+    assert not folder.exists()
+
+
+def test_a_folder_swept_before_it_is_locked_is_made_anew(tmp_path, monkeypatch):
+    whole, times = _scratch.locked, []
+
+    @contextmanager
+    def swept(path):
+        with whole(path) as got:
+            times.append(path)
+            if len(times) == 1:
+                shutil.rmtree(path.parent)
+            yield got
+
+    monkeypatch.setattr(_scratch, "locked", swept)
+    with _scratch.scratch() as folder:
+        assert folder.is_dir()
+    assert list(tmp_path.iterdir()) == []

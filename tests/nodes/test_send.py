@@ -135,6 +135,15 @@ def test_a_node_that_lets_nobody_ask(seg_file, peer, words):
     assert len(held) == 1
 
 
+def test_as_many_instances_as_were_sent_need_not_be_those(seg_file):
+    """One that shows numbers only, and drops what it takes: the one that it has was there before."""
+    with scp(keeps=False, find_status=lambda level: 0xA900 if level == "IMAGE" else 0) as (node, held):
+        held["1.2.3"] = (b"", "", "")
+        ended(send(seg_file, node, found_within_s=0.1), Outcome.ACCEPTED, "holds 1 instances, not which", code=NOT_PROVEN)
+        held.clear()
+        ended(send(seg_file, node, found_within_s=0.1), Outcome.FAILED, "does not have it", code=IN_VAIN)
+
+
 def test_a_node_that_dies_when_it_is_asked_is_not_taken_for_one_that_lets_nobody_ask(seg_file):
     """One that is killed drops the association as one does that does not know us."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import threading
 from dataclasses import replace
 
 import pydicom
@@ -203,7 +204,7 @@ def test_many_instances_are_listed_page_by_page(monkeypatch):
     with web(archive) as node:
         found = is_there(node, wanted)
     assert [uid for uid, there in found.items() if not there] == ["1.4.11"]
-    assert len(archive.requests) == 2, "the second page holds nothing new"
+    assert len(archive.requests) == 7, "six pages, and one that is empty"
 
 
 def test_tls_wants_a_version_that_is_not_broken():
@@ -213,3 +214,55 @@ def test_tls_wants_a_version_that_is_not_broken():
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
     assert context.check_hostname
     assert context.verify_mode is ssl.CERT_REQUIRED
+
+
+def test_an_archive_that_passes_over_the_uid_and_shows_one_of_many(seg_file, uid):
+    """What it shows is another instance: that is no answer to the question, and ours may be there."""
+    archive = Archive(stow=lambda _: stored(uid), there=["1.2.3", uid], passes_over=["SOPInstanceUID"])
+    with web(archive) as node:
+        ended(send(seg_file, node, found_within_s=0.1), Outcome.FOUND, code=0)
+
+
+def test_an_archive_that_shows_its_first_page_for_ever(monkeypatch):
+    from medimg.nodes import _qido
+
+    monkeypatch.setattr(_qido, "PAGE", 2)
+    wanted = [("1.2", "1.3", f"1.4.{number}") for number in range(12)]
+    archive = Archive(there=[uid for _, _, uid in wanted[:-1]], passes_over=["offset"])
+    with web(archive) as node:
+        found = is_there(node, wanted)
+    assert [uid for uid, there in found.items() if not there] == ["1.4.11"]
+
+
+def test_an_instance_of_another_study_is_not_ours(seg_file, uid):
+    archive = Archive(stow=lambda _: stored(uid), there=[uid], says={"0020000D": {"vr": "UI", "Value": ["1.2.3.4"]}})
+    with web(archive) as node:
+        ended(send(seg_file, node, found_within_s=0.1), Outcome.FAILED, code=IN_VAIN)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/dicom+json\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "piece", "words"),
+    [
+        (b"Content-Length: 1000\r\n\r\n", b" ", "too slowly"),
+        (b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n", "too slowly"),
+        (b"Content-Encoding: gzip\r\n\r\n", b" ", "compresses its answer"),
+        (b"X-Long: ", b"x", "did not answer at"),
+    ],
+)
+def test_an_answer_that_drips_or_would_grow_is_ended(head, piece, words):
+    hung_up = threading.Event()
+
+    def behave(connection):
+        connection.recv(1 << 16)
+        connection.sendall(HEAD + head)
+        while not hung_up.wait(0.05):
+            connection.sendall(piece)
+
+    with raw(behave, timeout_s=0.5) as peer:
+        node = WebNode(name="archive", url=f"http://127.0.0.1:{peer.port}", timeout_s=0.5)
+        with pytest.raises(NodeError, match=words):
+            echo(node)
+        hung_up.set()
