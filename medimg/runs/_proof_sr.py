@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medimg.reports._sr_content import shown_diameters
+from medimg.reports._sr_content import score_concept, shown_diameters
 from medimg.values import Proof
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def prove_sr(result: StudyResult, path: Path, segmentation: Path | None) -> Proo
     count, references, farthest = 0, 0, 0.0
     for number, (finding, group) in enumerate(zip(result.findings, volumes, strict=False), 1):
         expected, said = dict(_expected(finding)), dict(_said(group))
+        good &= len(expected) == sum(1 for _ in _expected(finding)) == sum(1 for _ in _said(group))  # nothing stands for two
         good &= expected.keys() == said.keys() and all(_near(said[key], expected[key]) for key in expected)
         good &= not finding.tracking_uid or finding.tracking_uid == _child(group, TRACKING).UID
         count += len(said)
@@ -83,7 +84,7 @@ def _expected(finding: Finding) -> Iterator[tuple[Key, float]]:
     if finding.detection_probability is not None:
         yield ("detection", "", "not-calibrated"), finding.detection_probability
     for score in finding.scores:
-        yield (score.name[:16], "", "calibrated" if score.calibrated else "not-calibrated"), score.value
+        yield (score_concept(score.name).value, "", "calibrated" if score.calibrated else "not-calibrated"), score.value
 
 
 def _said(group: Dataset) -> Iterator[tuple[Key, float]]:

@@ -11,6 +11,7 @@ import pytest
 from medimg.measures import diameters
 from medimg.reports import not_written, sr, write_all
 from medimg.reports._dicom import device_uid, plain
+from medimg.runs._proof_sr import prove_sr
 from medimg.values import Mask, Score, Skipped
 from tests.builders.sources import CASES, MIRRORED_ROWS, OBLIQUE, PRONE
 from tests.builders.study import STUDY_UID, grid_of, study_result
@@ -272,3 +273,19 @@ def test_with_a_labelmap_there_is_a_report_for_each_segmentation(tmp_path):
 
 def test_words_outside_of_ascii_are_written_so_that_every_character_set_holds_them():
     assert plain("Lésion 3 × 4 mm² – ≥ 5 µm, 日") == "Lesion 3 x 4 mm2 - >= 5 um, ?"
+
+
+def test_no_two_scores_share_a_code(tmp_path):
+    """Of other models: names too long for a code, with letters that no code has, and the code of the detection score."""
+    names = ("malignancy_by_size_a", "malignancy_by_size_b", "Größe", "detection", "detection_probability")
+    result = study_result(tmp_path / "source", heat=False)
+    scores = tuple(Score(name=name, value=0.1 * number, meaning="A score.") for number, name in enumerate(names, 1))
+    findings = tuple(replace(finding, scores=scores) for finding in result.findings)
+    result = replace(result, prediction=replace(result.prediction, findings=findings))
+    dataset = written(result, tmp_path)
+    group = next(group for template, group in groups(dataset) if template == "1411")
+    said = [name(item) for item in group.ContentSequence if item.ValueType == "NUM"]
+    rated = [code for code in said if code == "detection" or code.startswith("score-")]
+    assert len(rated) == len(set(rated)) == len(names) + 1
+    assert max(map(len, rated)) <= 16
+    assert prove_sr(result, tmp_path / "sr.dcm", None).numbers > 0
