@@ -103,8 +103,19 @@ def overlay(
         raise ScanError(f"{Path(mask).name} outlines nothing: no voxel of it has a label. Give a mask with labels above 0.")
     seconds["read"] = time.perf_counter() - start - seconds["scan"]
     how, by, remarks = _provenance_of(drawn, how)
-    prediction = findings_of(volume, drawn, chosen, names=segment_names or {}, kind=code, components=components, remarks=remarks)
-    provenance = _provenance(how, by, segments=segments, components=components, overlap=overlap, place_by=place_by, cut=cut)
+    prediction = findings_of(
+        volume,
+        drawn,
+        chosen,
+        names=segment_names or {},
+        kind=code,
+        components=components,
+        files=(Path(mask), *chosen.files[:1]),
+        remarks=remarks,
+    )
+    labels = None if segments is None else list(drawn.present)  # by number: a name can be the patient's
+    options = {"components": components, "overlap": overlap, "place_by": place_by, "threshold": threshold, "cut": cut}
+    provenance = _provenance(how, by, segments=labels, **options)
     result = StudyResult(
         name=study.name,
         series=chosen,
