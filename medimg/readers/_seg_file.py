@@ -126,6 +126,8 @@ def seg_file(path: str | Path) -> SegFile:
         frame_of_reference=content.uid(tag.FRAME_OF_REFERENCE),
         told={number: told(segment.name, words_of(content)) for number, segment in segments.items()},
     )
+    if found.background and 0 in segments:
+        raise damaged(path, "a segment of it has the number 0, which in a mask is none")
     trouble = _pixel_trouble(found, len(frames))
     if trouble:
         raise damaged(path, trouble)

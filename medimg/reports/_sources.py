@@ -24,6 +24,10 @@ PER_INSTANCE = [
 ]
 GEOMETRY = ("PlaneOrientationSequence", "PixelMeasuresSequence")
 ONE_FRAME = "1.2.840.10008.5.1.4.1.1.2"
+WITH_FRAMES = tuple(  # NM, enhanced CT, MR and PET and their legacy forms, multi-frame US and captures, RT dose (PS3.4 B.5)
+    f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("20", "130", "128.1", "3.1", "481.2")
+)
+ENHANCED = tuple(f"1.2.840.10008.5.1.4.1.1.{number}." for number in ("2", "4", "7", "12", "13"))
 OF_A_FRAME = (*GEOMETRY, "PlanePositionSequence")
 
 
@@ -54,6 +58,17 @@ def source_images(sources: Sequence[SourceSlice], whose: SourceSlice) -> list[Da
         if not header.get("StudyInstanceUID"):
             header.StudyInstanceUID = first.StudyInstanceUID
     return found
+
+
+def frame_number(source: SourceSlice, slices: Iterable[SourceSlice]) -> int | None:
+    """Return the frame of a source as DICOM counts them, None where its instance has no other.
+
+    Of an instance that may have frames only the first may be in use: a reference without a number would mean all of them.
+    """
+    may_have_frames = source.class_uid in WITH_FRAMES or source.class_uid.startswith(ENHANCED)
+    if not may_have_frames and not source.frame and sum(other.instance_uid == source.instance_uid for other in slices) == 1:
+        return None
+    return source.frame + 1
 
 
 def refer(dataset: Dataset, planes: Sequence[SourceSlice], every: Iterable[SourceSlice]) -> None:

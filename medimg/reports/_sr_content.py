@@ -9,6 +9,7 @@ import numpy as np
 from medimg._tools.identity import digest
 from medimg.measures import diameters
 from medimg.reports._dicom import DIGITS, MANUFACTURER, category, concept, device_uid, plain
+from medimg.reports._sources import frame_number
 from medimg.reports.seg import CATEGORY, segment_numbers, tracking, uids
 from medimg.values import Code, Mask
 from medimg.values.code import PRIVATE_SCHEME, SCORE_OF_A_MODEL
@@ -326,9 +327,8 @@ def _outlined(result: StudyResult, finding: Finding) -> list[SourceSlice]:
 
 
 def _frames(result: StudyResult, source: SourceSlice) -> list[int] | None:
-    """Return the frame of a source as DICOM counts them, None where the instance has no other."""
-    alone = not source.frame and sum(other.instance_uid == source.instance_uid for other in result.series.slices) == 1
-    return None if alone else [source.frame + 1]
+    number = frame_number(source, result.series.slices)
+    return None if number is None else [number]
 
 
 def _comment(group: Any, words: Sequence[str]) -> None:

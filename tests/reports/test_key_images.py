@@ -90,3 +90,17 @@ def test_many_findings_get_the_first_twenty_and_it_is_said(tmp_path):
     assert "first 20 of 22" in said.reason
     assert not [item for item in not_written(replace(many, prediction=replace(many.prediction, findings=many.findings[:20])))
                 if item.what.startswith("key_")]  # fmt: skip
+
+
+def test_a_slice_that_was_filled_in_is_said_to_be(tmp_path, monkeypatch):
+    titles = []
+    draw = key_images.draw_key_image
+    monkeypatch.setattr(
+        key_images, "draw_key_image", lambda *args, **options: (titles.append(options["title"]), draw(*args, **options))[1]
+    )
+    whole = study_result(tmp_path / "whole", heat=False)
+    shown = diameters(whole.prediction.mask, label=1).slice_index
+    for number, gaps in enumerate([(), (shown,)]):
+        (tmp_path / f"out{number}").mkdir()
+        key_images.write(study_result(tmp_path / f"source{number}", heat=False, gaps=gaps), tmp_path / f"out{number}")
+    assert ["not measured" in title[-1] for title in titles] == [False, False, True, False]

@@ -289,3 +289,15 @@ def test_no_two_scores_share_a_code(tmp_path):
     assert len(rated) == len(set(rated)) == len(names) + 1
     assert max(map(len, rated)) <= 16
     assert prove_sr(result, tmp_path / "sr.dcm", None).numbers > 0
+
+
+def test_one_frame_of_a_source_that_has_more_is_named(tmp_path):
+    """Of a file of several stacks one may be a single frame: a reference without its number would mean every frame."""
+    grid = grid_of(shape=(1, 40, 48))
+    array = np.zeros(grid.shape, np.uint8)
+    array[0, 10:15, 10:20] = 1
+    result = study_result(tmp_path / "source", heat=False, enhanced=True, mask=Mask(array=array, grid=grid))
+    write_all(result, tmp_path)
+    lines = [item for item in walk(pydicom.dcmread(tmp_path / "sr.dcm")) if item.ValueType == "SCOORD"]
+    assert [line.ContentSequence[0].ReferencedSOPSequence[0].ReferencedFrameNumber for line in lines] == [1, 1]
+    assert pydicom.dcmread(tmp_path / "key_1.dcm").SourceImageSequence[0].ReferencedFrameNumber == 1
