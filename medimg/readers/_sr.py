@@ -159,11 +159,18 @@ def _drawn_center(content: Content) -> tuple[float, float, float] | None:
 
 
 def _joined(groups: list[MeasurementGroup]) -> list[MeasurementGroup]:
-    """Join groups of one tracking UID: a volume and its lines, or several methods; the first to say a thing is heard."""
+    """Join groups of one tracking UID: a volume and its lines, or several methods; the first to say a thing is heard.
+
+    Groups that refer to two segments are two outlines (of two points in time, say), and stay apart.
+    """
     found: dict[str, MeasurementGroup] = {}
+    latest: dict[str, str] = {}
     for number, group in enumerate(groups):
-        key = group.tracking_uid or f"group {number}"
+        key = latest.get(group.tracking_uid, "") if group.tracking_uid else ""
         first = found.get(key)
+        if first is None or (first.segment and group.segment and first.segment != group.segment):
+            key, first = f"group {number}", None
+            latest[group.tracking_uid] = key
         if first is None:
             found[key] = group
             continue

@@ -35,7 +35,12 @@ TEXT_VRS = ("LO", "LT", "PN", "SH", "ST", "UC", "UT")
 UTF8, DEFAULT_EXTENDED = "ISO_IR 192", "ISO 2022 IR 6"
 MULTI_BYTE = ("ISO 2022 IR 87", "ISO 2022 IR 149", "ISO 2022 IR 159")
 COPIED_GROUPS = (0x0008, 0x0010, 0x0012, 0x0020, 0x0032, 0x0038)  # identification, patient, trial, relationship, study, visit
-COPIED_BESIDES = (0x00180015, 0x00180050, 0x00180088, 0x00280030, 0x00280301)  # body part, thickness, spacings, burned in
+COPIED_BESIDES = (  # body part, thickness, spacings, what was burned in, lossy compression
+    *(0x00180015, 0x00180050, 0x00180088, 0x00280030, 0x00280301, 0x00282110, 0x00282112, 0x00282114),
+)
+LENGTHS = {"SH": 16, "LO": 64, "ST": 1024, "LT": 10240}  # PS3.5 section 6.2
+GROUPS_OF_TEXT = (0x0010, 0x0012, 0x0032, 0x0038)
+NAME_LENGTH = 64  # of each of the three forms of a name
 HOW_REMOVED = ("DeidentificationMethod", "DeidentificationMethodCodeSequence")
 
 
@@ -65,6 +70,7 @@ def _checked(header: Dataset) -> tuple[Dataset, tuple[str, ...]]:
         header.StudyInstanceUID = uid_from(header.get("SeriesInstanceUID", ""), "study")
     for keyword in (*DATES, *TIMES, *CODED, *NUMBERS, *NAMES, *SHORT, AGE):
         _legal(header, keyword, faults)
+    _lengths(header, faults)
     for keyword in UIDS:
         if header.get(keyword) and not UID.fullmatch(str(header[keyword].value)):
             faults.append(f"{keyword} is no UID as DICOM has them: references repeat it as it is, or they would lead nowhere.")
@@ -166,14 +172,14 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _elements(header: Dataset) -> Iterator[DataElement]:
-    """Give every element that can be read, those within sequences too."""
+def _elements(header: Dataset, *, inside: bool = True) -> Iterator[DataElement]:
+    """Give every element that can be read, those within sequences too, or in their place."""
     for tag in sorted(header.keys()):
         try:
             element = header[tag]
         except (ValueError, TypeError, OverflowError, NotImplementedError, KeyError):
             continue  # a value that is none; what objects copy is looked at by name
-        if element.VR == "SQ":
+        if element.VR == "SQ" and inside:
             for item in element.value:
                 yield from _elements(item)
         else:
@@ -203,6 +209,18 @@ def _legal(header: Dataset, keyword: str, faults: list[str]) -> None:
         setattr(header, keyword, None)
     else:
         del header[keyword]
+
+
+def _lengths(header: Dataset, faults: list[str]) -> None:
+    """Leave out text of the patient that is longer than DICOM allows; a name that is too long stays, or nobody had it."""
+    for element in [one for one in _elements(header, inside=False) if one.tag.group in GROUPS_OF_TEXT]:
+        values = element.value if element.VM > 1 else [element.value]
+        if element.VR in LENGTHS and any(len(str(value)) > LENGTHS[element.VR] for value in values):
+            faults.append(f"{element.keyword or element.tag} has a value that DICOM does not allow: it is left out.")
+            del header[element.tag]
+    for keyword in NAMES:
+        if any(len(form) > NAME_LENGTH for form in str(header.get(keyword) or "").split("=")):
+            faults.append(f"{keyword} is longer than DICOM allows: it is copied as it is.")
 
 
 def _is_legal(keyword: str, value: object, count: int) -> bool:

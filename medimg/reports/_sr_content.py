@@ -195,7 +195,8 @@ def _volume_group(result: StudyResult, finding: Finding, parts: Sequence[str], *
         group = hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(referenced_segment=segment, **shared)
     else:  # its outline lies on slices that nobody measured
         group = hd.sr.MeasurementsAndQualitativeEvaluations(**shared)
-    _comment(group, [*finding.remarks, *(f"{score.name}: {score.meaning}" for score in finding.scores)])
+    side = [f"Side: {finding.laterality.meaning}"] if finding.laterality and not finding.site else []  # no site can carry it
+    _comment(group, [*side, *finding.remarks, *(f"{score.name}: {score.meaning}" for score in finding.scores)])
     return group
 
 

@@ -142,6 +142,11 @@ def _dataset(result: StudyResult, finding: Finding, number: int, parts: tuple[st
     # we write nobody's name into the pixels (PS3.3 C.7.6.1); the source may have
     dataset.BurnedInAnnotation = "YES" if header.get("BurnedInAnnotation") == "YES" else "NO"
     dataset.LossyImageCompression = "00"
+    if header.get("LossyImageCompression") == "01":  # what is made of lossy pixels is lossy (PS3.3 C.7.6.1.1.5)
+        dataset.LossyImageCompression = "01"
+        for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
+            if header.get(keyword):
+                dataset[keyword] = header[keyword]
     dataset.ImageComments = f"{name}. {_notice(result)}"
     dataset.DerivationDescription = f"Drawn by medimg: outline, diameters and evidence of {name}; tracking UID {uid}"
     dataset.SourceImageSequence = [_source(result, finding)]

@@ -208,6 +208,8 @@ def _description(result: StudyResult, finding: Finding, number: int, parts: Sequ
         anatomic_regions=[concept(finding.site)] if finding.site else None,
         display_color=hd.color.CIELabColor(*COLOURS[(number - 1) % len(COLOURS)]),
     )
-    if finding.site and finding.laterality:
+    if finding.laterality and finding.site:
         described.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = [concept(finding.laterality)]
+    elif finding.laterality:  # of the thing itself, as a left kidney that names no region besides
+        described.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = [concept(finding.laterality)]
     return described

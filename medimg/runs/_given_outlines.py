@@ -148,7 +148,7 @@ def _finding(
         kind=code,
         category=(segment.category if own else None) or (PLACE if code == GIVEN else ABNORMAL),
         site=segment.site,
-        laterality=segment.laterality if segment.site else None,
+        laterality=segment.laterality,
         detection_probability=None,
         tracking_uid=made if piece else followed.get(label, made),
         name=f"{name} ({piece})" if name and piece else name,

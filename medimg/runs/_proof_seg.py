@@ -118,9 +118,11 @@ def _same_header(dataset: Dataset, result: StudyResult) -> bool:
 def _is_what_was_found(finding: Finding, segment: Dataset) -> bool:
     """Say whether a segment is the kind of thing that was found, where and on which side."""
     region = next(iter(segment.get("AnatomicRegionSequence") or ()), None)
-    side = next(iter((region or {}).get("AnatomicRegionModifierSequence") or ()), None)
-    said = [segment.SegmentedPropertyTypeCodeSequence[0], region, side]
-    told = [finding.kind, finding.site, finding.laterality if finding.site else None]
+    kind = segment.SegmentedPropertyTypeCodeSequence[0]
+    of_kind = kind.get("SegmentedPropertyTypeModifierCodeSequence")
+    side = next(iter((region.get("AnatomicRegionModifierSequence") if region else of_kind) or ()), None)
+    said = [kind, region, side]
+    told = [finding.kind, finding.site, finding.laterality]
     return [item and item.CodeValue for item in said] == [code and code.value for code in told]
 
 

@@ -266,3 +266,16 @@ def test_scores_of_other_models_keep_their_names(tmp_path):
     for finding in medimg.read_sr(sr, segmentation=seg).findings:
         assert finding.detection_probability is None
         assert finding.scores == scores
+
+
+def test_one_lesion_at_two_points_in_time_is_two_outlines(written):
+    """Followed by one tracking UID, each with a segment and numbers of its own."""
+    _, seg, sr = written
+    dataset = pydicom.dcmread(sr)
+    for item in dataset.iterall():
+        if item.VR == "UI" and item.value == "2.25.1002":
+            item.value = "2.25.1001"
+    dataset.save_as(sr)
+    report = medimg.read_sr(sr, segmentation=seg)
+    assert [finding.id for finding in report.findings] == [1, 2]
+    assert len({finding.center_mm for finding in report.findings}) == 2

@@ -351,3 +351,34 @@ def test_a_code_that_would_be_two_values_is_refused(tmp_path, given):
     result, folder = given
     with pytest.raises(OptionError, match="backslash"):
         medimg.overlay(nifti(result.prediction.mask, tmp_path / "mask.nii.gz"), folder, kind="SCT:1\\2:Liver")
+
+
+def test_the_side_of_a_thing_without_a_region_is_kept(tmp_path, given):
+    """As dcmqi writes a left kidney: the side modifies the type, and no region is named."""
+    result, folder = given
+    (path,) = seg_object.write(result, tmp_path)
+    dataset = pydicom.dcmread(path)
+    for segment in dataset.SegmentSequence:
+        side = segment.AnatomicRegionSequence[0].AnatomicRegionModifierSequence
+        segment.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = side
+        del segment.AnatomicRegionSequence
+    dataset.save_as(tmp_path / "mask.dcm")
+    (study,) = medimg.overlay(tmp_path / "mask.dcm", folder, output=tmp_path / "out").studies
+    assert [(finding.site, finding.laterality) for finding in study.findings] == [(None, LEFT)] * 2
+    again = medimg.read_seg(study.folder / "seg.dcm")
+    assert [segment.laterality for segment in again.segments.values()] == [LEFT] * 2
+    assert "Side: Left" in medimg.read_sr(study.folder / "sr.dcm").groups[0].comments
+    assert dciodvfy(study.folder / "seg.dcm") in ([], None)
+
+
+def test_the_report_names_the_patient_where_slices_share_a_uid(tmp_path, given):
+    result, folder = given
+    first, second = (result.series.slices[index].file for index in (0, 1))
+    dataset = pydicom.dcmread(second)
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = pydicom.dcmread(first).SOPInstanceUID
+    dataset.save_as(second)
+    mask = nifti(result.prediction.mask, tmp_path / "mask.nii.gz")
+    (study,) = medimg.overlay(mask, folder, output=tmp_path / "out", identify=True).studies
+    assert "Mustermann" in (study.folder / "report.html").read_text()
+    assert "PID4711" in (study.folder / "report.html").read_text()
+    assert not [path for path in study.files if path.suffix == ".dcm"]
