@@ -84,7 +84,7 @@ def findings_of(
         )
     pieces = Mask(array=array, grid=mask.grid)
     called = mask.names | dict(names)
-    told = _without_patient(called, files)
+    told = without_patient(called, files)
     if any(label in called and label not in told for label in labels):
         remarks += ("A label's name holds the patient's name or ID and was left out.",)
     followed = _tracking_uids(mask, labels)
@@ -171,7 +171,7 @@ def _tracking_uids(mask: Mask, labels: list[int]) -> dict[int, str]:
     }
 
 
-def _without_patient(names: dict[int, str], files: tuple[Path, ...]) -> dict[int, str]:
+def without_patient(names: dict[int, str], files: tuple[Path, ...]) -> dict[int, str]:
     """Return the names that do not hold the patient's name or ID, as any of the files has it: what is written names nobody."""
     from medimg.readers import patient_words
 

@@ -316,6 +316,8 @@ def test_names_in_the_mask_are_held_against_the_patient_that_it_names_itself(tmp
     (path,) = seg_object.write(result, tmp_path)
     dataset = pydicom.dcmread(path)
     dataset.SegmentSequence[0].SegmentLabel, dataset.SegmentSequence[1].SegmentLabel = "GTV Mustermann", "PID4711 node"
+    for segment in dataset.SegmentSequence:
+        segment.SegmentAlgorithmName = "Outliner, run for Mustermann"
     (tmp_path / "masks").mkdir()
     dataset.save_as(tmp_path / "masks" / "seg.dcm")
     study_result(tmp_path / "nobody", heat=False, PatientName="ANON", PatientID="")
