@@ -67,6 +67,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
         except BaseException:  # Ctrl-C too
             if old.exists() and not path.exists():
                 os.rename(old, path)  # the former results stay
+            shutil.rmtree(old, ignore_errors=True)  # another run was faster, and its results stay
             raise
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:

@@ -115,7 +115,7 @@ class Item:
         if scheme in ("SRT", "99SDM", "SNM3") and value in SRT_TO_SCT:
             scheme, (value, meaning) = "SCT", SRT_TO_SCT[value]
         try:
-            return Code(scheme, value, meaning[:TEXT_SHOWN])
+            return Code(scheme, value, meaning[:TEXT_SHOWN].replace("\\", "/"))  # one value, as it was read
         except ValueError:
             return None
 
@@ -157,9 +157,13 @@ def damaged(path: str | Path, how: str) -> ScanError:
 def patient_words(path: str | Path) -> tuple[str, ...]:
     """Return the patient's ID and the parts of the name in a file, in small letters, to find them in what is to be written.
 
-    They are never shown; parts of one or two letters are left out, because they stand in every text. () if nothing can be read.
+    Of a folder it is the one SEG or RTSTRUCT in it. They are never shown; parts of one or two letters are left out, because they
+    stand in every text. () if nothing can be read.
     """
+    from medimg.readers._mask import the_object_in
+
     try:
+        path = the_object_in(Path(path))
         _, content = read_object(path, what="a DICOM scan")
     except ScanError:
         return ()

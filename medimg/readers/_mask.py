@@ -66,7 +66,7 @@ def read_mask(
         OptionError: an option has a value that cannot be.
     """
     require_choices(overlap=overlap, place_by=place_by, threshold=threshold)
-    path = _the_object_in(Path(path))
+    path = the_object_in(Path(path))
     kind = kind_of(path)
     if kind == SEG:
         return read_seg(path, scan=scan, segments=segments, threshold=threshold, overlap=overlap, place_by=place_by, cut=cut)
@@ -98,7 +98,7 @@ def kind_of(path: Path) -> str:
         return ""
 
 
-def _the_object_in(path: Path) -> Path:
+def the_object_in(path: Path) -> Path:
     """Return the one SEG or RTSTRUCT of a folder, else the path as it is."""
     if not path.is_dir():
         return path
@@ -196,7 +196,7 @@ def source_series(mask: str | Path, studies: Sequence[Study], *, shown: str = ""
         ScanError: none can be read.
         ManyVolumesError: several come into question.
     """
-    path = _the_object_in(Path(mask))
+    path = the_object_in(Path(mask))
     kind = kind_of(path)
     if kind in (SEG, RTSTRUCT):
         return chosen(studies, shown, skipped, **(names_of_seg(path) if kind == SEG else names_of_rtstruct(path)))

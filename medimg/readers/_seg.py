@@ -93,6 +93,11 @@ def require_choices(*, overlap: str, place_by: str, threshold: float) -> None:
         raise OptionError.unknown("overlap", overlap, OVERLAPS)
 
 
+def segments_of(path: str | Path) -> tuple[int, ...]:
+    """Return the numbers of the segments that a DICOM SEG describes."""
+    return tuple(sorted(_wanted(seg_file(path), None)))
+
+
 def names_of_seg(path: str | Path) -> Names:
     """Return what a DICOM SEG names as what it was drawn on."""
     return _names(seg_file(path))

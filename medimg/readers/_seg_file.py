@@ -126,6 +126,8 @@ def seg_file(path: str | Path) -> SegFile:
         frame_of_reference=content.uid(tag.FRAME_OF_REFERENCE),
         told={number: told(segment.name, words_of(content)) for number, segment in segments.items()},
     )
+    if found.background and 0 in segments:
+        raise damaged(path, "a segment of it has the number 0, which in a mask is none")
     trouble = _pixel_trouble(found, len(frames))
     if trouble:
         raise damaged(path, trouble)
@@ -142,7 +144,9 @@ def _segments(path: Path, content: Item, kind: str) -> tuple[dict[int, Segment],
         if number in segments:
             raise damaged(path, f"two segments of it have the number {number}")
         how, algorithms, region = item.uid(HOW), item.first(ALGORITHMS), item.first(REGION)
-        modifiers = [item.code(PROPERTY_MODIFIER), region.code(REGION_MODIFIER) if region else None]
+        kind_of_thing = item.first(PROPERTY)  # its modifier stands in it; some writers put it beside
+        modifiers = [one.code(PROPERTY_MODIFIER) for one in (kind_of_thing, item) if one]
+        modifiers += [region.code(REGION_MODIFIER)] if region else []
         segments[number] = Segment(
             name=item.text(LABEL)[:64],
             category=item.code(CATEGORY),

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medimg.errors import ScanError
+from medimg.errors import GeometryError, ScanError
 from medimg.readers import _dicom_tags as tag
 from medimg.readers._dicom_header import NotDicomError
 from medimg.readers._dicom_object import damaged, read_object
-from medimg.readers._seg import read_seg
+from medimg.readers._seg import read_seg, segments_of
 from medimg.readers._sr_file import Content, content_of, measurement, reference, region
-from medimg.values import Finding, Measures, Score, Skipped
-from medimg.values.code import PRIVATE_SCHEME
+from medimg.values import Finding, Mask, Measures, Score, Skipped
+from medimg.values.code import PRIVATE_SCHEME, SCORE_OF_A_MODEL
 from medimg.values.measurement_report import MeasurementGroup, MeasurementReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from medimg.values import Mask
+    from medimg.values import Code
     from medimg.values.measurement_report import Measurement
 
 AN_SR = "a DICOM structured report of measurements (TID 1500)"
@@ -41,8 +41,7 @@ DERIVATIONS = {  # of an attenuation: SNOMED CT, its retired form
 }
 MM3 = {"mm3": 1.0, "cm3": 1e3, "ml": 1e3, "mL": 1e3, "dm3": 1e6, "l": 1e6, "L": 1e6}
 MM = {"mm": 1.0, "cm": 10.0, "um": 1e-3, "m": 1e3}
-DETECTION, CALIBRATED = "detection", "calibrated"
-ONE = "1"
+DETECTION, CALIBRATED, HASHED = "detection", "calibrated", "score-"
 
 
 def read_sr(path: str | Path, *, segmentation: Mask | str | Path | None = None) -> MeasurementReport:
@@ -160,11 +159,18 @@ def _drawn_center(content: Content) -> tuple[float, float, float] | None:
 
 
 def _joined(groups: list[MeasurementGroup]) -> list[MeasurementGroup]:
-    """Join groups of one tracking UID: a volume and its lines, or several methods; the first to say a thing is heard."""
+    """Join groups of one tracking UID: a volume and its lines, or several methods; the first to say a thing is heard.
+
+    Groups that refer to two segments are two outlines (of two points in time, say), and stay apart.
+    """
     found: dict[str, MeasurementGroup] = {}
+    latest: dict[str, str] = {}
     for number, group in enumerate(groups):
-        key = group.tracking_uid or f"group {number}"
+        key = latest.get(group.tracking_uid, "") if group.tracking_uid else ""
         first = found.get(key)
+        if first is None or (first.segment and group.segment and first.segment != group.segment):
+            key, first = f"group {number}", None
+            latest[group.tracking_uid] = key
         if first is None:
             found[key] = group
             continue
@@ -190,28 +196,56 @@ def _placed(
     """Return the groups with the centre of their segment."""
     if segmentation is None:
         return groups
-    if isinstance(segmentation, str | Path):
+    referred = {group.segment[0] for group in groups if group.segment}
+    if isinstance(segmentation, Mask):
+        if len(referred) > 1:
+            raise ScanError(
+                f"The report refers to {len(referred)} segmentations, and a Mask does not say which it is. "
+                "Give the path of one of them."
+            )
+        own, mask_of = (
+            next(iter(referred), ""),
+            dict.fromkeys((group.segment[1] for group in groups if group.segment), segmentation),
+        )
+    else:
         _, root = read_object(segmentation, what="a DICOM SEG")
-        referred = {group.segment[0] for group in groups if group.segment}
-        if referred and root.uid(tag.SOP_INSTANCE) not in referred:
+        own = root.uid(tag.SOP_INSTANCE)
+        if referred and own not in referred:
             raise ScanError(
                 f"{Path(segmentation).name} is not the segmentation that the report refers to. Give that one, or none."
             )
-        mask = read_seg(segmentation, overlap="smallest")
-    else:
-        mask = segmentation
+        mask_of = _masks(segmentation, {group.segment[1] for group in groups if group.segment and group.segment[0] == own})
     placed = []
     for group in groups:
-        box = mask.box(group.segment[1]) if group.segment else None
-        if group.segment and box is None:
-            skipped.append(Skipped(what=group.name or "a group", reason=f"The mask has no voxel of segment {group.segment[1]}."))
-        if group.segment is None or box is None or group.center_mm:
+        if group.segment is None or group.center_mm:
             placed.append(group)
             continue
-        inside = np.argwhere(mask.array[box] == group.segment[1]).mean(axis=0) + [side.start for side in box]
+        name, number = group.name or "a group", group.segment[1]
+        if group.segment[0] != own:
+            skipped.append(Skipped(what=name, reason="It refers to another segmentation than the one that was given."))
+            placed.append(group)
+            continue
+        mask = mask_of.get(number)
+        box = mask.box(number) if mask else None
+        if mask is None or box is None:
+            skipped.append(Skipped(what=name, reason=f"The mask has no voxel of segment {number}."))
+            placed.append(group)
+            continue
+        inside = np.argwhere(mask.array[box] == number).mean(axis=0) + [side.start for side in box]
         x, y, z = mask.grid.to_mm(inside).tolist()
         placed.append(replace(group, center_mm=(x, y, z)))
     return placed
+
+
+def _masks(segmentation: str | Path, numbers: set[int]) -> dict[int, Mask]:
+    """Return a mask that holds each of these segments whole: one for all, or where they overlap one for each."""
+    there = numbers & set(segments_of(segmentation))
+    if not there:
+        return {}
+    try:
+        return dict.fromkeys(there, read_seg(segmentation, segments=sorted(there)))
+    except GeometryError:  # they overlap; what keeps each alone from being read is raised here again
+        return {number: read_seg(segmentation, segments=[number]) for number in sorted(there)}
 
 
 def _value(measurements: Iterable[Measurement], codes: tuple[str, ...], units: dict[str, float]) -> float | None:
@@ -234,6 +268,11 @@ def _missing(group: MeasurementGroup) -> tuple[str, ...]:
     return tuple(name for name, value in wanted.items() if value is None)
 
 
+def _score_name(concept: Code) -> str:
+    """Return the name of a score: its code, or what its meaning says where a name was none that a code can be."""
+    return concept.meaning.removeprefix(SCORE_OF_A_MODEL) if concept.value.startswith(HASHED) else concept.value
+
+
 def _finding(group: MeasurementGroup, number: int) -> Finding:
     numbers = group.measurements
     volume, long_mm, short_mm = (
@@ -252,9 +291,9 @@ def _finding(group: MeasurementGroup, number: int) -> Finding:
     rated = [one for one in numbers if one.concept.scheme == PRIVATE_SCHEME and 0 <= one.value <= 1]
     scores = tuple(
         Score(
-            name=one.concept.value,
+            name=_score_name(one.concept),
             value=one.value,
-            meaning=meanings.get(one.concept.value, one.concept.meaning),
+            meaning=meanings.get(_score_name(one.concept), one.concept.meaning),
             calibrated=bool(one.method and one.method.value == CALIBRATED),
         )
         for one in rated

@@ -10,11 +10,14 @@ if TYPE_CHECKING:
     from medimg.values import StudyResult
 
 MOST_KEY_IMAGES = 20  # nobody looks through more; they are the most suspicious ones
+NOT_ONE_EACH = "Slices of the source have no SOPInstanceUID or share one, so no DICOM object can say which one it means."
 
 
 def not_written(result: StudyResult) -> tuple[Skipped, ...]:
     """Return the objects that a reader would look for and that this study does not get, each with its reason."""
     absent = []
+    if result.prediction and result.series.slices and result.series.reader == "dicom" and not result.source_instances:
+        absent += [Skipped(what=what, reason=NOT_ONE_EACH) for what in ("seg.dcm", "sr.dcm", "key_1.dcm")]
     if result.prediction and result.source_instances:
         for what, reason in (("seg.dcm", why_no_seg(result)), ("sr.dcm", why_no_sr(result)), ("key_1.dcm", why_no_key(result))):
             if reason:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,16 +19,15 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-    from medimg.values import Finding, Mask, StudyResult
+    from medimg.values import Finding, Mask, Series, StudyResult
 
 MANUFACTURER = "medimg"
 ABNORMAL = Code("SCT", "49755003", "Morphologically Abnormal Structure")
 CONTENT_CREATOR = "medimg^"  # a name of one component is a retired form, which validators warn of
 NO_METHOD = "not stated by the source"  # where an identity was removed, one of the two must say how
 BODY_PARTS = {"39607008": "CHEST", "10200004": "LIVER", "64033007": "KIDNEY", "76752008": "BREAST", "12738006": "BRAIN"}
-WORDS = {"×": "x", "–": "-", "—": "-", "−": "-", "µ": "u", "²": "2", "³": "3", "°": " deg", "≥": ">=", "≤": "<="}
-BODY_PARTS = {"39607008": "CHEST", "10200004": "LIVER", "64033007": "KIDNEY", "76752008": "BREAST", "12738006": "BRAIN"}
-WORDS = {"×": "x", "–": "-", "—": "-", "−": "-", "µ": "u", "²": "2", "³": "3", "°": " deg", "≥": ">=", "≤": "<="}
+WORDS = {"×": "x", "–": "-", "—": "-", "−": "-", "µ": "u", "²": "2", "³": "3", "°": " deg", "≥": ">=", "≤": "<=", "\\": "/"}
+DIGITS = 9  # significant ones of a number: a decimal string holds 16 characters
 NO_DATE, NO_TIME = "19000101", "000000"  # where the source has none at all; the day of writing would change the bytes
 DATES = (  # the series the object is made from, then ever wider
     ("SeriesDate", "SeriesTime"),
@@ -48,25 +48,42 @@ def source_date(header: Dataset) -> tuple[str, str]:
 def identity(result: StudyResult) -> tuple[str, ...]:
     """Return what a result is made from.
 
-    That is: source instances and what their header says of the patient; model, weights, version, options; the outlined voxels.
-    UIDs are made from this, so the same UID means the same bytes.
+    That is: source instances, where they lie, and what their header says of the patient; model, weights, version, options; the
+    outlined voxels and every finding with all the digits that are written. UIDs are made from this, so the same UID means the
+    same bytes.
 
     Raises:
         ScanError: the source was moved or changed since it was read.
     """
     assert result.prediction is not None  # NEEDS has looked
-    made_by = result.provenance
+    made_by, series, found = result.provenance, result.series, result.prediction
     return (
-        result.series.series_uid,
-        digest(*(source.instance_uid for source in result.series.slices)).hex(),
+        series.series_uid,
+        digest(*_placed(series), series.modality).hex(),
         header_digest(source_header(result.source_instances[0])[0]).hex(),
         f"{made_by.model} {made_by.model_version} {made_by.medimg_version} {sorted(made_by.weights_sha256.items())}",
+        f"{made_by.model_summary} {made_by.outlines}",
         f"{sorted(made_by.parameters.items(), key=str)} {sorted(made_by.versions.items())}",
-        digest(
-            *_labelled(result.prediction.mask),
-            repr([(finding.to_dict(), finding.kind, finding.category) for finding in result.findings]),
-        ).hex(),
+        digest(*_labelled(found.mask), repr(_told((found.findings, found.looked_for, found.looked_in)))).hex(),
     )
+
+
+def _placed(series: Series) -> Iterator[object]:
+    """Give the source slices, each with its place: a header that was corrected since makes other objects."""
+    for source in series.slices:
+        yield f"{source.instance_uid} {source.frame} {_told(source.position_mm)}"
+    yield f"{series.slice_of} {_told(series.grid.affine.ravel().tolist()) if series.grid else ''}"
+
+
+def _told(value: object) -> object:
+    """Return a value with its parts by name and its numbers as they are written: noise in the last bits makes no other object."""
+    if isinstance(value, float):
+        return f"{value:.{DIGITS}g}"
+    if isinstance(value, list | tuple):
+        return [_told(part) for part in value]
+    if is_dataclass(value):
+        return [(part.name, _told(getattr(value, part.name))) for part in fields(value)]
+    return value
 
 
 def _labelled(mask: Mask) -> Iterator[object]:
@@ -103,15 +120,18 @@ def contributing(result: StudyResult) -> list[Any]:
 
 
 def plain(text: str) -> str:
-    """Return text that every character set of DICOM can hold; what has no ASCII form becomes a question mark.
+    """Return text that every character set of DICOM can hold on one line; what has no ASCII form becomes a question mark.
+
+    A backslash becomes a slash, for it would make two values of one.
 
     >>> plain("12 × 8 mm – r\u00e9sum\u00e9")
     '12 x 8 mm - resume'
     """
     for letter, words in WORDS.items():
         text = text.replace(letter, words)
-    letters = (letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
-    return "".join(letters).encode("ascii", "replace").decode("ascii")
+    letters = [letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter)]
+    line = "".join(letter if letter.isprintable() else " " for letter in letters)
+    return " ".join(line.encode("ascii", "replace").decode("ascii").split())
 
 
 def equipment(result: StudyResult) -> dict[str, str]:

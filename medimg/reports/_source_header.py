@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -24,14 +25,22 @@ MUST_BE_THERE = (  # type 2 of patient and study (PS3.3 C.7.1.1, C.7.2.1): may b
 DATES = ("PatientBirthDate", "StudyDate")
 TIMES = ("StudyTime", "PatientBirthTime")
 CODED = {"PatientSex": ("M", "F", "O"), "PatientIdentityRemoved": ("YES", "NO")}
-NUMBERS = ("PatientSize", "PatientWeight")
+NUMBERS, AGE = ("PatientSize", "PatientWeight"), "PatientAge"
 NAMES = ("PatientName", "ReferringPhysicianName")
 SHORT = {"PatientID": 64, "AccessionNumber": 16, "StudyID": 16, "StudyDescription": 64}
+UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
+UID = re.compile(r"(?=.{1,64}$)[0-2](\.(0|[1-9]\d*))+", re.ASCII)  # PS3.5 section 9.1
 OF_A_CD = ("PatientID", "StudyID", "StudyDate", "StudyTime")  # keys of a DICOMDIR, which are type 1 there (PS3.3 F.5)
 TEXT_VRS = ("LO", "LT", "PN", "SH", "ST", "UC", "UT")
 UTF8, DEFAULT_EXTENDED = "ISO_IR 192", "ISO 2022 IR 6"
 MULTI_BYTE = ("ISO 2022 IR 87", "ISO 2022 IR 149", "ISO 2022 IR 159")
-COPIED_GROUPS = (0x0008, 0x0010, 0x0012, 0x0020)  # identification, patient, trial, relationship
+COPIED_GROUPS = (0x0008, 0x0010, 0x0012, 0x0020, 0x0032, 0x0038)  # identification, patient, trial, relationship, study, visit
+COPIED_BESIDES = (  # body part, thickness, spacings, what was burned in, lossy compression
+    *(0x00180015, 0x00180050, 0x00180088, 0x00280030, 0x00280301, 0x00282110, 0x00282112, 0x00282114),
+)
+LENGTHS = {"SH": 16, "LO": 64, "ST": 1024, "LT": 10240}  # PS3.5 section 6.2
+GROUPS_OF_TEXT = (0x0010, 0x0012, 0x0032, 0x0038)
+NAME_LENGTH = 64  # of each of the three forms of a name
 HOW_REMOVED = ("DeidentificationMethod", "DeidentificationMethodCodeSequence")
 
 
@@ -59,8 +68,12 @@ def _checked(header: Dataset) -> tuple[Dataset, tuple[str, ...]]:
     if not header.get("StudyInstanceUID"):
         faults.append("StudyInstanceUID is missing: one is made from the series, so results stand in a study of their own.")
         header.StudyInstanceUID = uid_from(header.get("SeriesInstanceUID", ""), "study")
-    for keyword in (*DATES, *TIMES, *CODED, *NUMBERS, *NAMES, *SHORT):
+    for keyword in (*DATES, *TIMES, *CODED, *NUMBERS, *NAMES, *SHORT, AGE):
         _legal(header, keyword, faults)
+    _lengths(header, faults)
+    for keyword in UIDS:
+        if header.get(keyword) and not UID.fullmatch(str(header[keyword].value)):
+            faults.append(f"{keyword} is no UID as DICOM has them: references repeat it as it is, or they would lead nowhere.")
     for keyword in OF_A_CD:
         if not header.get(keyword) and not any(fault.startswith(keyword) for fault in faults):
             faults.append(f"{keyword} is empty, which is legal, but no DICOM CD can file such an object: it stays empty.")
@@ -87,7 +100,13 @@ def source_faults(result: StudyResult) -> tuple[str, ...]:
 def header_digest(header: Dataset) -> bytes:
     """Return a hash of what objects copy from a header: results of a corrected header are other objects."""
     with quiet():
-        return digest(*(f"{element.tag} {element.value}" for element in _elements(header) if element.tag.group in COPIED_GROUPS))
+        return digest(
+            *(
+                f"{element.tag} {element.value}"
+                for element in _elements(header)
+                if element.tag.group in COPIED_GROUPS or element.tag in COPIED_BESIDES
+            )
+        )
 
 
 def read_header(source: SourceSlice, tags: list[str] | None = None) -> Dataset:
@@ -153,14 +172,14 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _elements(header: Dataset) -> Iterator[DataElement]:
-    """Give every element that can be read, those within sequences too."""
+def _elements(header: Dataset, *, inside: bool = True) -> Iterator[DataElement]:
+    """Give every element that can be read, those within sequences too, or in their place."""
     for tag in sorted(header.keys()):
         try:
             element = header[tag]
         except (ValueError, TypeError, OverflowError, NotImplementedError, KeyError):
             continue  # a value that is none; what objects copy is looked at by name
-        if element.VR == "SQ":
+        if element.VR == "SQ" and inside:
             for item in element.value:
                 yield from _elements(item)
         else:
@@ -192,6 +211,18 @@ def _legal(header: Dataset, keyword: str, faults: list[str]) -> None:
         del header[keyword]
 
 
+def _lengths(header: Dataset, faults: list[str]) -> None:
+    """Leave out text of the patient that is longer than DICOM allows; a name that is too long stays, or nobody had it."""
+    for element in [one for one in _elements(header, inside=False) if one.tag.group in GROUPS_OF_TEXT]:
+        values = element.value if element.VM > 1 else [element.value]
+        if element.VR in LENGTHS and any(len(str(value)) > LENGTHS[element.VR] for value in values):
+            faults.append(f"{element.keyword or element.tag} has a value that DICOM does not allow: it is left out.")
+            del header[element.tag]
+    for keyword in NAMES:
+        if any(len(form) > NAME_LENGTH for form in str(header.get(keyword) or "").split("=")):
+            faults.append(f"{keyword} is longer than DICOM allows: it is copied as it is.")
+
+
 def _is_legal(keyword: str, value: object, count: int) -> bool:
     text = str(value)
     if count > 1:
@@ -206,4 +237,6 @@ def _is_legal(keyword: str, value: object, count: int) -> bool:
         return text in CODED[keyword]
     if keyword in NUMBERS:
         return float(text) >= 0
+    if keyword == AGE:
+        return re.fullmatch(r"\d{3}[DWMY]", text, re.ASCII) is not None
     return keyword not in SHORT or len(text) <= SHORT[keyword]

@@ -23,13 +23,19 @@ PER_INSTANCE = [
     *("PixelSpacing", "SliceThickness", "ImagePositionPatient", "ImageOrientationPatient"),
 ]
 GEOMETRY = ("PlaneOrientationSequence", "PixelMeasuresSequence")
+ONE_FRAME = "1.2.840.10008.5.1.4.1.1.2"
+WITH_FRAMES = tuple(  # NM, enhanced CT, MR and PET and their legacy forms, multi-frame US and captures, RT dose (PS3.4 B.5)
+    f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("20", "130", "128.1", "3.1", "481.2")
+)
+ENHANCED = tuple(f"1.2.840.10008.5.1.4.1.1.{number}." for number in ("2", "4", "7", "12", "13"))
 OF_A_FRAME = (*GEOMETRY, "PlanePositionSequence")
 
 
-def source_images(sources: Sequence[SourceSlice]) -> list[Dataset]:
+def source_images(sources: Sequence[SourceSlice], whose: SourceSlice) -> list[Dataset]:
     """Return what highdicom takes as source images, one plane for each of `sources`, from headers alone.
 
-    Single-frame sources are their headers: the first one whole, of the others only what places them. Frames of multi-frame
+    The first one has the header of `whose`, which all objects of a study take patient and study from, at its own place.
+    Single-frame sources are their headers, of which only what places them is read. Frames of multi-frame
     sources become one header that holds these frames only, in this order: highdicom takes one such source, all of its frames,
     and no two at one place. `refer` mends the references afterwards.
 
@@ -37,14 +43,32 @@ def source_images(sources: Sequence[SourceSlice]) -> list[Dataset]:
         ScanError: a source was moved or changed since it was read.
         GeometryError: a header puts its slice elsewhere than it was read.
     """
-    first, _ = source_header(sources[0])
+    first, _ = source_header(whose)
     if "PerFrameFunctionalGroupsSequence" in first:
-        return [_as_one(first, sources)]
-    found = [first, *(read_header(source, tags=PER_INSTANCE) for source in sources[1:])]
+        return [_as_one(first, sources, whose)]
+    found = [read_header(source, tags=PER_INSTANCE) for source in sources]
+    for keyword in PER_INSTANCE:
+        if found[0].get(keyword):
+            first[keyword] = found[0][keyword]
+    found[0] = first
     for source, header in zip(sources, found, strict=True):
         _require_place(source, header.get("ImagePositionPatient"))
         header.ImageOrientationPatient = first.ImageOrientationPatient  # its rounding varies; the reader found them equal
+        header.SOPClassUID = ONE_FRAME  # of other classes highdicom thinks that they have frames, whatever they are
+        if not header.get("StudyInstanceUID"):
+            header.StudyInstanceUID = first.StudyInstanceUID
     return found
+
+
+def frame_number(source: SourceSlice, slices: Iterable[SourceSlice]) -> int | None:
+    """Return the frame of a source as DICOM counts them, None where its instance has no other.
+
+    Of an instance that may have frames only the first may be in use: a reference without a number would mean all of them.
+    """
+    may_have_frames = source.class_uid in WITH_FRAMES or source.class_uid.startswith(ENHANCED)
+    if not may_have_frames and not source.frame and sum(other.instance_uid == source.instance_uid for other in slices) == 1:
+        return None
+    return source.frame + 1
 
 
 def refer(dataset: Dataset, planes: Sequence[SourceSlice], every: Iterable[SourceSlice]) -> None:
@@ -58,11 +82,14 @@ def refer(dataset: Dataset, planes: Sequence[SourceSlice], every: Iterable[Sourc
     for group in dataset.PerFrameFunctionalGroupsSequence:
         for derivation in group.get("DerivationImageSequence", ()):
             items |= {id(item): item for item in derivation.SourceImageSequence}
+    classes = {source.instance_uid: source.class_uid for source in planes}
     for item in items.values():
         if "ReferencedFrameNumber" in item:
             source = planes[int(item.ReferencedFrameNumber) - 1]
             item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = source.class_uid, source.instance_uid
             item.ReferencedFrameNumber = source.frame + 1
+        else:
+            item.ReferencedSOPClassUID = classes[item.ReferencedSOPInstanceUID]
     references = []
     for uid, class_uid in dict.fromkeys((source.instance_uid, source.class_uid) for source in every):
         reference = New()
@@ -72,11 +99,11 @@ def refer(dataset: Dataset, planes: Sequence[SourceSlice], every: Iterable[Sourc
     dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence = references
 
 
-def _as_one(first: Dataset, sources: Sequence[SourceSlice]) -> Dataset:
+def _as_one(first: Dataset, sources: Sequence[SourceSlice], whose: SourceSlice) -> Dataset:
     """Make one multi-frame header of the frames in `sources`, which may stand in several instances."""
     from pydicom.dataset import Dataset as New
 
-    headers: dict[Path, Dataset] = {sources[0].file: first}
+    headers: dict[Path, Dataset] = {whose.file: first}
     frames = []
     for source in sources:
         if source.file not in headers:

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from medimg._tools.identity import digest
 from medimg.measures import diameters
-from medimg.reports._dicom import MANUFACTURER, category, concept, device_uid, plain
+from medimg.reports._dicom import DIGITS, MANUFACTURER, category, concept, device_uid, plain
+from medimg.reports._sources import frame_number
 from medimg.reports.seg import CATEGORY, segment_numbers, tracking, uids
 from medimg.values import Code, Mask
-from medimg.values.code import PRIVATE_SCHEME
+from medimg.values.code import PRIVATE_SCHEME, SCORE_OF_A_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
 
     Point = tuple[float, float, float]
 
+DETECTION, CODE_LENGTH = "detection_probability", 16
 SCORES = {  # concepts that no public scheme has; the code is the score's name, the meaning says what it is and is not
-    "detection_probability": Code(PRIVATE_SCHEME, "detection", "Detection score: how sure the model is that this is a lesion"),
+    DETECTION: Code(PRIVATE_SCHEME, "detection", "Detection score: how sure the model is that this is a lesion"),
     "nodule": Code(PRIVATE_SCHEME, "nodule", "Nodule score: how sure the model is that it is a nodule"),
     "suspicion": Code(PRIVATE_SCHEME, "suspicion", "Suspicion as rated by radiologists (not risk of cancer)"),
     "second_opinion": Code(PRIVATE_SCHEME, "second_opinion", "Suspicion as rated by radiologists, by size, density, shape"),
@@ -52,7 +55,6 @@ MM, MM3, HU, ONE = (
 )
 EVALUATIONS = Code("UMLS", "C0034375", "Qualitative Evaluations")  # TID 1500, row 12
 COMMENT = Code("DCM", "121106", "Comment")
-DIGITS = 9  # significant ones of a number: a decimal string holds 16 characters
 
 
 def numbers(finding: Finding) -> Iterator[tuple[Code, float, Code, Code | None, Code | None]]:
@@ -66,15 +68,21 @@ def numbers(finding: Finding) -> Iterator[tuple[Code, float, Code, Code | None, 
         if value is not None:
             yield ATTENUATION, value, HU, derivation, None
     if finding.detection_probability is not None:
-        yield SCORES["detection_probability"], finding.detection_probability, ONE, None, NOT_CALIBRATED
+        yield SCORES[DETECTION], finding.detection_probability, ONE, None, NOT_CALIBRATED
     for score in finding.scores:
         yield score_concept(score.name), score.value, ONE, None, CALIBRATED if score.calibrated else NOT_CALIBRATED
 
 
 def score_concept(name: str) -> Code:
-    """Return the concept of a score; one of another model gets a code of its own name."""
-    name = plain(name)
-    return SCORES.get(name) or Code(PRIVATE_SCHEME, name[:16], f"Score of a model: {name}"[:64])
+    """Return the concept of a score; one of another model gets a code of its own name, or of its hash where that is no code.
+
+    No two scores share a code, and none has that of the detection score, which is no score of a card.
+    """
+    if name in SCORES and name != DETECTION:
+        return SCORES[name]
+    is_code = name == plain(name) and 0 < len(name) <= CODE_LENGTH and name != SCORES[DETECTION].value
+    code = name if is_code else f"score-{digest(name).hex()[:10]}"
+    return Code(PRIVATE_SCHEME, code, f"{SCORE_OF_A_MODEL}{plain(name)}"[:64].strip())
 
 
 def observer(result: StudyResult) -> Any:
@@ -187,7 +195,8 @@ def _volume_group(result: StudyResult, finding: Finding, parts: Sequence[str], *
         group = hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(referenced_segment=segment, **shared)
     else:  # its outline lies on slices that nobody measured
         group = hd.sr.MeasurementsAndQualitativeEvaluations(**shared)
-    _comment(group, [*finding.remarks, *(f"{score.name}: {score.meaning}" for score in finding.scores)])
+    side = [f"Side: {finding.laterality.meaning}"] if finding.laterality and not finding.site else []  # no site can carry it
+    _comment(group, [*side, *finding.remarks, *(f"{score.name}: {score.meaning}" for score in finding.scores)])
     return group
 
 
@@ -319,9 +328,8 @@ def _outlined(result: StudyResult, finding: Finding) -> list[SourceSlice]:
 
 
 def _frames(result: StudyResult, source: SourceSlice) -> list[int] | None:
-    """Return the frame of a source as DICOM counts them, None where the instance has no other."""
-    alone = not source.frame and sum(other.instance_uid == source.instance_uid for other in result.series.slices) == 1
-    return None if alone else [source.frame + 1]
+    number = frame_number(source, result.series.slices)
+    return None if number is None else [number]
 
 
 def _comment(group: Any, words: Sequence[str]) -> None:

@@ -156,12 +156,13 @@ def _by_gravity(hazards: tuple[Hazard, ...]) -> list[Hazard]:
 
 def _identity(result: StudyResult) -> tuple[tuple[str, str], ...]:
     """Return what the header says of the patient; the one place where medimg reads it."""
-    if not result.source_instances:
+    sources = result.series.slices if result.series.reader == "dicom" else ()
+    if not sources:
         return (("Patient", "this format names nobody"),)
     import pydicom
 
     header = pydicom.dcmread(
-        result.source_instances[0].file,
+        sources[0].file,
         stop_before_pixels=True,
         force=True,
         specific_tags=["SpecificCharacterSet", *(keyword for _, keyword in IDENTITY)],

@@ -22,6 +22,7 @@ from medimg.reports._dicom import (
     source_date,
 )
 from medimg.reports._source_header import quiet, source_header
+from medimg.reports._sources import frame_number
 from medimg.reports.seg import tracking
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def picture(result: StudyResult, finding: Finding) -> NDArray[np.uint8]:
     assert result.prediction is not None
     mask = result.prediction.mask
     size = diameters(mask, label=finding.id)
-    slices = mask.shape[0]
+    slices, origins = mask.shape[0], result.series.slice_of
+    measured = "" if not origins or origins[size.slice_index] is not None else " (not measured)"
     words = [word.meaning.lower() for word in (finding.laterality, finding.site) if word]
     numbers = [f"{finding.measures.longest_diameter_mm:.1f} x {finding.measures.short_diameter_mm:.1f} mm"]
     numbers += [f"{finding.measures.volume_mm3:,.0f} mm3"]
@@ -96,7 +98,7 @@ def picture(result: StudyResult, finding: Finding) -> NDArray[np.uint8]:
         title=[
             plain(f"{called} {finding.id} of {len(result.findings)}, {' '.join(words) or 'site unknown'}"),
             plain("; ".join([*numbers, *scores])),
-            plain(f"slice {size.slice_index + 1} of {slices}; medimg {made_by.medimg_version}, {model}"),
+            plain(f"slice {size.slice_index + 1} of {slices}{measured}; medimg {made_by.medimg_version}, {model}"),
         ],
         notice=f"{NOTICE} {NOT_CANCER}" if suspicion else _notice(result),
         size_px=SIDE_PX,
@@ -140,6 +142,11 @@ def _dataset(result: StudyResult, finding: Finding, number: int, parts: tuple[st
     # we write nobody's name into the pixels (PS3.3 C.7.6.1); the source may have
     dataset.BurnedInAnnotation = "YES" if header.get("BurnedInAnnotation") == "YES" else "NO"
     dataset.LossyImageCompression = "00"
+    if header.get("LossyImageCompression") == "01":  # what is made of lossy pixels is lossy (PS3.3 C.7.6.1.1.5)
+        dataset.LossyImageCompression = "01"
+        for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
+            if header.get(keyword):
+                dataset[keyword] = header[keyword]
     dataset.ImageComments = f"{name}. {_notice(result)}"
     dataset.DerivationDescription = f"Drawn by medimg: outline, diameters and evidence of {name}; tracking UID {uid}"
     dataset.SourceImageSequence = [_source(result, finding)]
@@ -174,6 +181,7 @@ def _source(result: StudyResult, finding: Finding) -> Dataset:
     source: SourceSlice = result.series.slices[min(measured)[1]]
     item = New()
     item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = source.class_uid, source.instance_uid
-    if source.frame or sum(other.instance_uid == source.instance_uid for other in result.series.slices) > 1:
-        item.ReferencedFrameNumber = source.frame + 1
+    number = frame_number(source, result.series.slices)
+    if number is not None:
+        item.ReferencedFrameNumber = number
     return item

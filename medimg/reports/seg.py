@@ -83,7 +83,10 @@ def segment_numbers(result: StudyResult) -> dict[int, int]:
 def tracking(result: StudyResult, finding: Finding, parts: Sequence[str]) -> tuple[str, str]:
     """Return what a finding is followed by, the same in every object: its identifier for people, and its UID."""
     uid = finding.tracking_uid or uid_from(*parts, "tracking", finding.id)
-    return plain(finding.name or f"{finding.kind.meaning} {finding.id}")[:64], uid
+    name = plain(finding.name)
+    if not any(letter.isalnum() for letter in name):  # none, or none that can be written
+        name = plain(f"{finding.kind.meaning} {finding.id}")
+    return name[:64], uid
 
 
 def segmentation(result: StudyResult, *, labelmap: bool) -> Dataset:
@@ -98,7 +101,7 @@ def _segmentation(result: StudyResult, *, labelmap: bool) -> Dataset:
     assert result.prediction is not None
     result.series.grid.require_fit(result.prediction.mask.grid, "The outlines")  # type: ignore[union-attr]
     planes = _planes(result)
-    sources = source_images([source for source, _ in planes])
+    sources = source_images([source for source, _ in planes], result.source_instances[0])
     parts, kind = identity(result), "labelmap" if labelmap else "seg"
     made_by = result.provenance
     types = hd.seg.SegmentationTypeValues
@@ -205,6 +208,8 @@ def _description(result: StudyResult, finding: Finding, number: int, parts: Sequ
         anatomic_regions=[concept(finding.site)] if finding.site else None,
         display_color=hd.color.CIELabColor(*COLOURS[(number - 1) % len(COLOURS)]),
     )
-    if finding.site and finding.laterality:
+    if finding.laterality and finding.site:
         described.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = [concept(finding.laterality)]
+    elif finding.laterality:  # of the thing itself, as a left kidney that names no region besides
+        described.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = [concept(finding.laterality)]
     return described

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from medimg.values import Code, Finding, Mask, Prediction, Segment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -28,6 +30,7 @@ KINDS = {
 GIVEN = Code("DCM", "111030", "Image Region")  # of a label that nobody says anything of: nothing is claimed
 PLACE = Code("SCT", "309825002", "Spatial and Relational Concept")
 ABNORMAL = Code("SCT", "49755003", "Morphologically Abnormal Structure")
+UID, UID_LENGTH = re.compile(r"[0-2](\.(0|[1-9]\d*))+", re.ASCII), 64  # PS3.5 section 9.1
 FINDINGS_LIMIT = 500  # of one mask: more pieces are noise, and no report of them helps
 
 
@@ -58,9 +61,12 @@ def findings_of(
     names: Mapping[int, str],
     kind: Code | None,
     components: bool,
+    files: tuple[Path, ...],
     remarks: tuple[str, ...] = (),
 ) -> Prediction:
     """Return a finding for each label of a mask on the volume's grid, or for each of its connected pieces.
+
+    `files` are those that may name the patient: no label is called what holds a part of that name.
 
     Raises:
         OptionError: a name is given to a label that the mask has not.
@@ -77,12 +83,13 @@ def findings_of(
             f"The mask has {len(parts)} {what}, and a report holds {FINDINGS_LIMIT}. Name those that matter with segments=."
         )
     pieces = Mask(array=array, grid=mask.grid)
-    told = _without_patient(mask.names | dict(names), series)
-    hidden = len([label for label in labels if label in mask.names and label not in told])
-    if hidden:
+    called = mask.names | dict(names)
+    told = without_patient(called, files)
+    if any(label in called and label not in told for label in labels):
         remarks += ("A label's name holds the patient's name or ID and was left out.",)
+    followed = _tracking_uids(mask, labels)
     findings = tuple(
-        _finding(volume, pieces, mask, series, number, label, piece, told.get(label, ""), kind)
+        _finding(volume, pieces, mask, series, number, label, piece, told.get(label, ""), kind, followed)
         for number, (label, piece) in enumerate(parts, 1)
     )
     kinds = {finding.id: finding.kind for finding in findings}
@@ -125,6 +132,7 @@ def _finding(
     piece: int,
     name: str,
     kind: Code | None,
+    followed: Mapping[int, str],
 ) -> Finding:
     segment = mask.segments.get(label, Segment())
     own = mask.labels.get(label)
@@ -140,18 +148,32 @@ def _finding(
         kind=code,
         category=(segment.category if own else None) or (PLACE if code == GIVEN else ABNORMAL),
         site=segment.site,
-        laterality=segment.laterality if segment.site else None,
+        laterality=segment.laterality,
         detection_probability=None,
-        tracking_uid=segment.tracking_uid if segment.tracking_uid and not piece else made,
+        tracking_uid=made if piece else followed.get(label, made),
         name=f"{name} ({piece})" if name and piece else name,
     )
 
 
-def _without_patient(names: dict[int, str], series: Series) -> dict[int, str]:
-    """Return the names that do not hold the patient's name or ID: what is written names nobody."""
-    if series.reader != "dicom" or not series.files:
-        return names
+def _tracking_uids(mask: Mask, labels: list[int]) -> dict[int, str]:
+    """Return the tracking UIDs that the mask's file gives, where each is a UID and one label's alone.
+
+    Readers of reports join what has one tracking UID, so that two findings would become one.
+    """
+    told = [mask.segments[label].tracking_uid for label in labels if label in mask.segments]
+    return {
+        label: mask.segments[label].tracking_uid
+        for label in labels
+        if label in mask.segments
+        and told.count(mask.segments[label].tracking_uid) == 1
+        and len(mask.segments[label].tracking_uid) <= UID_LENGTH
+        and UID.fullmatch(mask.segments[label].tracking_uid)
+    }
+
+
+def without_patient(names: dict[int, str], files: tuple[Path, ...]) -> dict[int, str]:
+    """Return the names that do not hold the patient's name or ID, as any of the files has it: what is written names nobody."""
     from medimg.readers import patient_words
 
-    words = patient_words(series.files[0])
+    words = [word for file in files for word in patient_words(file)]
     return {label: name for label, name in names.items() if not any(word in name.lower() for word in words)}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom.dataset import Dataset
 
-    from medimg.values import SourceSlice, StudyResult
+    from medimg.values import Finding, SourceSlice, StudyResult
 
 COMPARED = "every voxel of every frame, by its own position, orientation and spacing, with the outlines on the source's slices"
 TOLERANCE_MM = 0.05  # as far as readers round positions of slices; what is written repeats the source's own digits
@@ -108,10 +108,22 @@ def _same_header(dataset: Dataset, result: StudyResult) -> bool:
             not finding.tracking_uid or segment.TrackingUID == finding.tracking_uid
             for finding, segment in zip(result.findings, segments, strict=False)
         ),
+        all(_is_what_was_found(finding, segment) for finding, segment in zip(result.findings, segments, strict=False)),
         {item.ReferencedSOPInstanceUID for item in dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence}
         == {source.instance_uid for source in result.series.slices},
     ]
     return all(same)
+
+
+def _is_what_was_found(finding: Finding, segment: Dataset) -> bool:
+    """Say whether a segment is the kind of thing that was found, where and on which side."""
+    region = next(iter(segment.get("AnatomicRegionSequence") or ()), None)
+    kind = segment.SegmentedPropertyTypeCodeSequence[0]
+    of_kind = kind.get("SegmentedPropertyTypeModifierCodeSequence")
+    side = next(iter((region.get("AnatomicRegionModifierSequence") if region else of_kind) or ()), None)
+    said = [kind, region, side]
+    told = [finding.kind, finding.site, finding.laterality]
+    return [item and item.CodeValue for item in said] == [code and code.value for code in told]
 
 
 def _refers(group: Dataset, source: SourceSlice) -> bool:

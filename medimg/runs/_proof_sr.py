@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medimg.reports._sr_content import shown_diameters
+from medimg.reports._sr_content import score_concept, shown_diameters
 from medimg.values import Proof
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 COMPARED = "every number, score and its calibration, line, tracking UID and reference with the findings and with the segmentation"
 MEASUREMENTS, GROUP, LIBRARY, TRACKING = "126010", "125007", "111028", "112040"
+FINDING, SITE, SIDE = "121071", "363698007", "272741003"
 SEGMENT, DERIVATION, METHOD = "121191", "121401", "370129005"
 VOLUME, LONG_AXIS, SHORT_AXIS, ATTENUATION, ABSENT = "118565006", "103339001", "103340004", "112031", "272519000"
 DERIVED = {"mean_hu": "373098007", "sd_hu": "386136009", "min_hu": "255605001", "max_hu": "56851009"}
@@ -44,8 +45,10 @@ def prove_sr(result: StudyResult, path: Path, segmentation: Path | None) -> Proo
     count, references, farthest = 0, 0, 0.0
     for number, (finding, group) in enumerate(zip(result.findings, volumes, strict=False), 1):
         expected, said = dict(_expected(finding)), dict(_said(group))
+        good &= len(expected) == sum(1 for _ in _expected(finding)) == sum(1 for _ in _said(group))  # nothing stands for two
         good &= expected.keys() == said.keys() and all(_near(said[key], expected[key]) for key in expected)
         good &= not finding.tracking_uid or finding.tracking_uid == _child(group, TRACKING).UID
+        good &= _is_what_was_found(finding, group)
         count += len(said)
         referred = [item for item in _children(group) if _name(item) == SEGMENT]
         good &= bool(referred) == (seg is not None and _is_measured(result, finding))
@@ -54,10 +57,13 @@ def prove_sr(result: StudyResult, path: Path, segmentation: Path | None) -> Proo
             good &= seg is not None and reference.ReferencedSOPInstanceUID == seg.SOPInstanceUID
             good &= int(reference.ReferencedSegmentNumber) == number
             references += 1
-    for (_, size), pair in zip(drawn, zip(lines[::2], lines[1::2], strict=False), strict=False):
+    for (finding, size), pair in zip(drawn, zip(lines[::2], lines[1::2], strict=False), strict=False):
+        good &= all(_is_what_was_found(finding, group) for group in pair)
+        good &= not finding.tracking_uid or finding.tracking_uid == _child(pair[0], TRACKING).UID
         farthest = max(farthest, *_distances(result, size, pair))
         good &= _lengths(pair) == [float(f"{length:.9g}") for length in (size.long_mm, size.short_mm)]
         count += 2
+    good &= not result.series.study_uid or dataset.StudyInstanceUID == result.series.study_uid
     good &= farthest <= TOLERANCE_MM and _absence_is_sure(result, dataset)
     looked_at = {item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for item in _images(_child(dataset, LIBRARY))}
     good &= looked_at == {source.instance_uid for source in result.series.slices}
@@ -83,7 +89,17 @@ def _expected(finding: Finding) -> Iterator[tuple[Key, float]]:
     if finding.detection_probability is not None:
         yield ("detection", "", "not-calibrated"), finding.detection_probability
     for score in finding.scores:
-        yield (score.name[:16], "", "calibrated" if score.calibrated else "not-calibrated"), score.value
+        yield (score_concept(score.name).value, "", "calibrated" if score.calibrated else "not-calibrated"), score.value
+
+
+def _is_what_was_found(finding: Finding, group: Dataset) -> bool:
+    """Say whether a group is of the kind of thing that was found, where and on which side."""
+    told = {_name(item): item for item in _children(group) if item.ValueType == "CODE"}
+    site = told.get(SITE)
+    side = next((item for item in _children(site) if _name(item) == SIDE), None) if site else None
+    said = [item and item.ConceptCodeSequence[0].CodeValue for item in (told.get(FINDING), site, side)]
+    codes = (finding.kind, finding.site, finding.laterality if finding.site else None)
+    return said == [code and code.value for code in codes]
 
 
 def _said(group: Dataset) -> Iterator[tuple[Key, float]]:

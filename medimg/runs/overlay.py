@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from medimg._tools.identity import digest, short_name
 from medimg.errors import OptionError, ScanError
 from medimg.runs._given import require_modality, require_writable
-from medimg.runs._given_outlines import findings_of, kind_of_lesion
+from medimg.runs._given_outlines import findings_of, kind_of_lesion, without_patient
 from medimg.values import Prediction, Provenance, RunResult, StudyResult
 from medimg.values.segment import HOW_MADE
 
@@ -102,9 +102,22 @@ def overlay(
     if drawn.is_empty:
         raise ScanError(f"{Path(mask).name} outlines nothing: no voxel of it has a label. Give a mask with labels above 0.")
     seconds["read"] = time.perf_counter() - start - seconds["scan"]
+    files = (Path(mask), *chosen.files[:1])  # that may name the patient
     how, by, remarks = _provenance_of(drawn, how)
-    prediction = findings_of(volume, drawn, chosen, names=segment_names or {}, kind=code, components=components, remarks=remarks)
-    provenance = _provenance(how, by, segments=segments, components=components, overlap=overlap, place_by=place_by, cut=cut)
+    by = without_patient({0: by}, files).get(0, "")
+    prediction = findings_of(
+        volume,
+        drawn,
+        chosen,
+        names=segment_names or {},
+        kind=code,
+        components=components,
+        files=files,
+        remarks=remarks,
+    )
+    labels = None if segments is None else list(drawn.present)  # by number: a name can be the patient's
+    options = {"components": components, "overlap": overlap, "place_by": place_by, "threshold": threshold, "cut": cut}
+    provenance = _provenance(how, by, segments=labels, **options)
     result = StudyResult(
         name=study.name,
         series=chosen,

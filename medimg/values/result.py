@@ -75,8 +75,13 @@ class StudyResult:
 
     @property
     def source_instances(self) -> tuple[SourceSlice, ...]:
-        """The measured slices that are DICOM instances, which a DICOM object can refer to; empty for other formats."""
-        return tuple(source for source in self.series.slices if source.instance_uid)
+        """The measured slices as DICOM instances, which a DICOM object can refer to; empty for other formats.
+
+        It is empty, too, where a slice has no SOPInstanceUID or two have the same: a reference would lead to another slice.
+        """
+        slices = self.series.slices
+        known = {(source.instance_uid, source.frame) for source in slices if source.instance_uid}
+        return slices if len(known) == len(slices) else ()
 
     @property
     def has_no_dicom_frame(self) -> bool:

@@ -35,7 +35,7 @@ def test_json_is_the_result(files, capsys):
     assert main(["overlay", *files, "--json", "--quiet", "--segments", "2"]) == 0
     (study,) = json.loads(capsys.readouterr().out)["studies"]
     assert [finding["id"] for finding in study["findings"]] == [1]
-    assert study["provenance"]["parameters"]["segments"] == ["2"]
+    assert study["provenance"]["parameters"]["segments"] == [2]
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,20 @@ def test_other_kinds_of_segmentation(tmp_path, kind):
     assert np.array_equal(low.array == 1, mask.array > 0)
 
 
+def test_a_segment_of_the_number_of_none_is_refused(tmp_path):
+    """A LABELMAP may name another number than 0 as its background; the voxels of segment 0 would be lost."""
+    result = study_result(tmp_path / "source", heat=False)
+    path = made_by_hand(tmp_path, result, result.prediction.mask.array, kind="LABELMAP")
+
+    def turned_over(dataset):
+        if not any(segment.SegmentNumber == 0 for segment in dataset.SegmentSequence):
+            dataset.SegmentSequence[0].SegmentNumber = 0
+        dataset.PixelPaddingValue = 7
+
+    with pytest.raises(ScanError, match="the number 0, which in a mask is none"):
+        medimg.read_seg(changed(path, turned_over))
+
+
 def test_a_lost_sign_of_z_is_said_and_the_sources_help(simple):
     result, path = simple
     changed(path, move(lambda place: place * (1, 1, -1)))

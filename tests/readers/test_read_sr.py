@@ -12,9 +12,9 @@ import medimg
 from medimg.errors import ScanError
 from medimg.reports import seg as seg_object
 from medimg.reports import sr as sr_object
-from medimg.values import Code, Prediction, Skipped
+from medimg.values import Code, Prediction, Score, Skipped
 from tests.builders.seg_cases import GEOMETRIES
-from tests.builders.study import NODULE, study_result
+from tests.builders.study import NODULE, balls, grid_of, study_result
 
 
 @pytest.fixture
@@ -216,3 +216,66 @@ def test_other_reports_and_other_objects_are_refused(written, tmp_path):
     (tmp_path / "text.dcm").write_text("no DICOM at all, whatever its name")
     with pytest.raises(ScanError, match="is not DICOM"):
         medimg.read_sr(tmp_path / "text.dcm")
+
+
+def test_a_group_of_another_segmentation_gets_no_place_of_this_one(written):
+    """Two segmentations number their segments alike."""
+    _, seg, sr = written
+    dataset = pydicom.dcmread(sr)
+    for item in dataset.iterall():
+        if item.tag == 0x00081199 and item.value[0].get("ReferencedSegmentNumber") == 2:
+            item.value[0].ReferencedSOPInstanceUID = "1.2.3"
+    dataset.save_as(sr)
+    report = medimg.read_sr(sr, segmentation=seg)
+    assert [finding.id for finding in report.findings] == [1]
+    assert [skipped.reason for skipped in report.skipped] == ["It refers to another segmentation than the one that was given."]
+    with pytest.raises(ScanError, match="refers to 2 segmentations"):
+        medimg.read_sr(sr, segmentation=medimg.read_seg(seg))
+
+
+def test_segments_that_overlap_have_their_whole_centre(tmp_path):
+    """A lesion in an organ takes nothing of the organ's centre."""
+    grid = grid_of()
+    x, y, z = grid.to_mm((np.array(grid.shape) - 1) / 2)
+    result = study_result(tmp_path / "source", heat=False, mask=balls(grid, [((x, y, z), 5.0), ((x + 8, y, z), 2.5)]))
+    (seg,), (sr,) = seg_object.write(result, tmp_path), sr_object.write(result, tmp_path)
+    dataset = pydicom.dcmread(seg)
+    frames, groups = dataset.pixel_array, dataset.PerFrameFunctionalGroupsSequence
+    places = {}
+    for index, group in enumerate(groups):
+        number = group.SegmentIdentificationSequence[0].ReferencedSegmentNumber
+        places[number, tuple(group.PlanePositionSequence[0].ImagePositionPatient)] = index
+    for (number, place), index in places.items():
+        if number == 2:
+            frames[places[1, place]] |= frames[index]
+    dataset.PixelData = np.packbits(frames.ravel(), bitorder="little").tobytes()
+    dataset.PixelData += b"\0" * (len(dataset.PixelData) % 2)
+    dataset.save_as(seg)
+    one, two = medimg.read_sr(sr, segmentation=seg).findings
+    both = grid.to_mm(np.argwhere(result.prediction.mask.array > 0)).mean(axis=0)
+    assert one.center_mm == pytest.approx(tuple(both), abs=0.01)
+    assert two.center_mm == pytest.approx(result.findings[1].center_mm, abs=0.01)
+
+
+def test_scores_of_other_models_keep_their_names(tmp_path):
+    result = study_result(tmp_path / "source", heat=False)
+    scores = tuple(Score(name=name, value=0.5, meaning=f"Of {name}.") for name in ("detection", "a_name_longer_than_a_code"))
+    findings = tuple(replace(finding, detection_probability=None, scores=scores) for finding in result.findings)
+    result = replace(result, prediction=replace(result.prediction, findings=findings))
+    (seg,), (sr,) = seg_object.write(result, tmp_path), sr_object.write(result, tmp_path)
+    for finding in medimg.read_sr(sr, segmentation=seg).findings:
+        assert finding.detection_probability is None
+        assert finding.scores == scores
+
+
+def test_one_lesion_at_two_points_in_time_is_two_outlines(written):
+    """Followed by one tracking UID, each with a segment and numbers of its own."""
+    _, seg, sr = written
+    dataset = pydicom.dcmread(sr)
+    for item in dataset.iterall():
+        if item.VR == "UI" and item.value == "2.25.1002":
+            item.value = "2.25.1001"
+    dataset.save_as(sr)
+    report = medimg.read_sr(sr, segmentation=seg)
+    assert [finding.id for finding in report.findings] == [1, 2]
+    assert len({finding.center_mm for finding in report.findings}) == 2

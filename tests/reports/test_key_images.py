@@ -11,6 +11,7 @@ import pytest
 from medimg.measures import diameters
 from medimg.reports import key_images, not_written
 from medimg.reports._absent import MOST_KEY_IMAGES
+from tests.builders.dicom_checks import dciodvfy
 from tests.builders.study import CT, ENHANCED_CT, balls, grid_of, study_result
 
 
@@ -90,3 +91,25 @@ def test_many_findings_get_the_first_twenty_and_it_is_said(tmp_path):
     assert "first 20 of 22" in said.reason
     assert not [item for item in not_written(replace(many, prediction=replace(many.prediction, findings=many.findings[:20])))
                 if item.what.startswith("key_")]  # fmt: skip
+
+
+def test_a_slice_that_was_filled_in_is_said_to_be(tmp_path, monkeypatch):
+    titles = []
+    draw = key_images.draw_key_image
+    monkeypatch.setattr(
+        key_images, "draw_key_image", lambda *args, **options: (titles.append(options["title"]), draw(*args, **options))[1]
+    )
+    whole = study_result(tmp_path / "whole", heat=False)
+    shown = diameters(whole.prediction.mask, label=1).slice_index
+    for number, gaps in enumerate([(), (shown,)]):
+        (tmp_path / f"out{number}").mkdir()
+        key_images.write(study_result(tmp_path / f"source{number}", heat=False, gaps=gaps), tmp_path / f"out{number}")
+    assert ["not measured" in title[-1] for title in titles] == [False, False, True, False]
+
+
+def test_a_picture_of_lossy_pixels_is_lossy(tmp_path):
+    (tmp_path / "out").mkdir()
+    lossy = {"LossyImageCompression": "01", "LossyImageCompressionRatio": "10", "LossyImageCompressionMethod": "ISO_10918_1"}
+    for picture in read(study_result(tmp_path / "lossy", heat=False, **lossy), tmp_path / "out"):
+        assert {name: str(picture.get(name)) for name in lossy} == lossy
+        assert dciodvfy(tmp_path / "out" / "key_1.dcm") in ([], None)

@@ -129,3 +129,31 @@ def test_a_source_that_is_gone_or_another_is_refused(tmp_path):
     source.file.unlink()
     with pytest.raises(ScanError, match="can no longer be read"):
         source_header(source)
+
+
+def test_an_illegal_age_is_not_copied(tmp_path):
+    result = study_result(tmp_path / "source", PatientAge="012Y")
+    assert source_header(result.series.slices[0])[0].PatientAge == "012Y"
+    raw_value(result.series.slices[0].file, 0x00101010, "AS", "12")
+    header, faults = source_header(result.series.slices[0])
+    assert "PatientAge" not in header
+    assert any(fault.startswith("PatientAge") for fault in faults)
+
+
+def test_illegal_uids_are_named(tmp_path):
+    result = study_result(tmp_path / "source")
+    assert not any("no UID" in fault for fault in source_faults(result))
+    raw_value(result.series.slices[0].file, 0x0020000E, "UI", "1.2.x")
+    assert any(fault.startswith("SeriesInstanceUID is no UID") for fault in source_faults(result))
+
+
+def test_text_of_the_patient_that_is_too_long_is_left_out(tmp_path):
+    result = study_result(tmp_path / "source", Occupation="Baker", MedicalAlerts="None")
+    raw_value(result.series.slices[0].file, 0x00102000, "LO", "x" * 80)
+    raw_value(result.series.slices[0].file, 0x00100010, "PN", "A" * 80 + "^B")
+    header, faults = source_header(result.series.slices[0])
+    assert "MedicalAlerts" not in header
+    assert header.Occupation == "Baker"
+    assert any(fault.startswith("MedicalAlerts") for fault in faults)
+    assert any(fault.startswith("PatientName is longer") for fault in faults)
+    assert "AAA" not in "".join(faults)

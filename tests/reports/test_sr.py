@@ -11,6 +11,7 @@ import pytest
 from medimg.measures import diameters
 from medimg.reports import not_written, sr, write_all
 from medimg.reports._dicom import device_uid, plain
+from medimg.runs._proof_sr import prove_sr
 from medimg.values import Mask, Score, Skipped
 from tests.builders.sources import CASES, MIRRORED_ROWS, OBLIQUE, PRONE
 from tests.builders.study import STUDY_UID, grid_of, study_result
@@ -272,3 +273,31 @@ def test_with_a_labelmap_there_is_a_report_for_each_segmentation(tmp_path):
 
 def test_words_outside_of_ascii_are_written_so_that_every_character_set_holds_them():
     assert plain("Lésion 3 × 4 mm² – ≥ 5 µm, 日") == "Lesion 3 x 4 mm2 - >= 5 um, ?"
+
+
+def test_no_two_scores_share_a_code(tmp_path):
+    """Of other models: names too long for a code, with letters that no code has, and the code of the detection score."""
+    names = ("malignancy_by_size_a", "malignancy_by_size_b", "Größe", "detection", "detection_probability")
+    result = study_result(tmp_path / "source", heat=False)
+    scores = tuple(Score(name=name, value=0.1 * number, meaning="A score.") for number, name in enumerate(names, 1))
+    findings = tuple(replace(finding, scores=scores) for finding in result.findings)
+    result = replace(result, prediction=replace(result.prediction, findings=findings))
+    dataset = written(result, tmp_path)
+    group = next(group for template, group in groups(dataset) if template == "1411")
+    said = [name(item) for item in group.ContentSequence if item.ValueType == "NUM"]
+    rated = [code for code in said if code == "detection" or code.startswith("score-")]
+    assert len(rated) == len(set(rated)) == len(names) + 1
+    assert max(map(len, rated)) <= 16
+    assert prove_sr(result, tmp_path / "sr.dcm", None).numbers > 0
+
+
+def test_one_frame_of_a_source_that_has_more_is_named(tmp_path):
+    """Of a file of several stacks one may be a single frame: a reference without its number would mean every frame."""
+    grid = grid_of(shape=(1, 40, 48))
+    array = np.zeros(grid.shape, np.uint8)
+    array[0, 10:15, 10:20] = 1
+    result = study_result(tmp_path / "source", heat=False, enhanced=True, mask=Mask(array=array, grid=grid))
+    write_all(result, tmp_path)
+    lines = [item for item in walk(pydicom.dcmread(tmp_path / "sr.dcm")) if item.ValueType == "SCOORD"]
+    assert [line.ContentSequence[0].ReferencedSOPSequence[0].ReferencedFrameNumber for line in lines] == [1, 1]
+    assert pydicom.dcmread(tmp_path / "key_1.dcm").SourceImageSequence[0].ReferencedFrameNumber == 1

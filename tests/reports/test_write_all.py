@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from medimg._tools.files import whole_folder
 from medimg.errors import WriteError
 from medimg.reports import not_written, write_all
 from medimg.values import Mask
@@ -77,3 +79,27 @@ def test_a_segmentation_as_nifti_is_the_mask_voxel_by_voxel(tmp_path):
     assert np.array_equal(np.asarray(image.dataobj).T, result.prediction.mask.array)
     corner = image.affine @ (47, 39, 15, 1)
     assert corner[:3] * (-1, -1, 1) == pytest.approx(result.volume.grid.to_mm((15, 39, 47)), abs=1e-3)
+
+
+def test_two_runs_into_one_folder_leave_one_whole_result_and_nothing_else(tmp_path, monkeypatch):
+    """The other one ends between our two steps: between moving former results away and putting ours there."""
+    place = tmp_path / "study"
+    place.mkdir()
+    (place / "run.json").write_text("former")
+    real = os.rename
+
+    def slow(source, target):
+        real(source, target)
+        if str(target).endswith("-old"):
+            place.mkdir()
+            (place / "run.json").write_text("the other's")
+
+    def run():
+        with whole_folder(place) as partial:
+            (partial / "run.json").write_text("ours")
+
+    monkeypatch.setattr(os, "rename", slow)
+    with pytest.raises(WriteError):
+        run()
+    assert [path.name for path in tmp_path.iterdir()] == ["study"]
+    assert (place / "run.json").read_text() == "the other's"

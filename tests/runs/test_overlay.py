@@ -308,3 +308,79 @@ def test_a_labelmap_on_request_is_read_back_too(tmp_path, given):
     for name in ("seg.dcm", "seg_binary.dcm"):
         read = medimg.read_seg(study.folder / name, scan=folder)
         assert np.array_equal(read.array, result.prediction.mask.array)
+
+
+def test_names_in_the_mask_are_held_against_the_patient_that_it_names_itself(tmp_path, given):
+    """A scan in another format, or an anonymous one, knows no patient; the mask does."""
+    result, _ = given
+    (path,) = seg_object.write(result, tmp_path)
+    dataset = pydicom.dcmread(path)
+    dataset.SegmentSequence[0].SegmentLabel, dataset.SegmentSequence[1].SegmentLabel = "GTV Mustermann", "PID4711 node"
+    for segment in dataset.SegmentSequence:
+        segment.SegmentAlgorithmName = "Outliner, run for Mustermann"
+    (tmp_path / "masks").mkdir()
+    dataset.save_as(tmp_path / "masks" / "seg.dcm")
+    study_result(tmp_path / "nobody", heat=False, PatientName="ANON", PatientID="")
+    scan = write_nifti(result.volume, tmp_path / "scan.nii.gz")
+    for mask in (tmp_path / "masks" / "seg.dcm", tmp_path / "masks"):
+        for place in (scan, tmp_path / "nobody"):
+            run = medimg.overlay(mask, place, modality="CT", output=tmp_path / "out", segments=["GTV Mustermann", "2"])
+            (study,) = run.studies
+            assert [finding.name for finding in study.findings] == ["", ""]
+            assert any("was left out" in remark for remark in study.prediction.remarks)
+            told = (study.folder / "run.json").read_text() + (study.folder / "report.html").read_text()
+            assert "Mustermann" not in told
+            assert "PID4711" not in told
+
+
+@pytest.mark.parametrize("uids", [("1.2.3.4", "1.2.3.4"), ("2.25.10 0", "9.0.01.2.")], ids=["one for two", "no UIDs"])
+def test_two_outlines_are_two_findings_whatever_they_are_followed_by(tmp_path, given, uids):
+    result, folder = given
+    (path,) = seg_object.write(result, tmp_path)
+    raw = path.read_bytes()
+    for old, new in zip((b"2.25.1001", b"2.25.1002"), uids, strict=True):
+        raw = raw.replace(old, new.encode().ljust(9, b"\0"))
+    (tmp_path / "mask.dcm").write_bytes(raw)
+    (study,) = medimg.overlay(tmp_path / "mask.dcm", folder, output=tmp_path / "out").studies
+    written = [segment.TrackingUID for segment in pydicom.dcmread(study.folder / "seg.dcm").SegmentSequence]
+    assert len(set(written)) == 2
+    assert all(uid.startswith("2.25.") and uid.replace(".", "").isdigit() for uid in written)
+    report = medimg.read_sr(study.folder / "sr.dcm", segmentation=study.folder / "seg.dcm")
+    assert len(report.findings) == 2
+
+
+def test_a_code_that_would_be_two_values_is_refused(tmp_path, given):
+    result, folder = given
+    with pytest.raises(OptionError, match="backslash"):
+        medimg.overlay(nifti(result.prediction.mask, tmp_path / "mask.nii.gz"), folder, kind="SCT:1\\2:Liver")
+
+
+def test_the_side_of_a_thing_without_a_region_is_kept(tmp_path, given):
+    """As dcmqi writes a left kidney: the side modifies the type, and no region is named."""
+    result, folder = given
+    (path,) = seg_object.write(result, tmp_path)
+    dataset = pydicom.dcmread(path)
+    for segment in dataset.SegmentSequence:
+        side = segment.AnatomicRegionSequence[0].AnatomicRegionModifierSequence
+        segment.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = side
+        del segment.AnatomicRegionSequence
+    dataset.save_as(tmp_path / "mask.dcm")
+    (study,) = medimg.overlay(tmp_path / "mask.dcm", folder, output=tmp_path / "out").studies
+    assert [(finding.site, finding.laterality) for finding in study.findings] == [(None, LEFT)] * 2
+    again = medimg.read_seg(study.folder / "seg.dcm")
+    assert [segment.laterality for segment in again.segments.values()] == [LEFT] * 2
+    assert "Side: Left" in medimg.read_sr(study.folder / "sr.dcm").groups[0].comments
+    assert dciodvfy(study.folder / "seg.dcm") in ([], None)
+
+
+def test_the_report_names_the_patient_where_slices_share_a_uid(tmp_path, given):
+    result, folder = given
+    first, second = (result.series.slices[index].file for index in (0, 1))
+    dataset = pydicom.dcmread(second)
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = pydicom.dcmread(first).SOPInstanceUID
+    dataset.save_as(second)
+    mask = nifti(result.prediction.mask, tmp_path / "mask.nii.gz")
+    (study,) = medimg.overlay(mask, folder, output=tmp_path / "out", identify=True).studies
+    assert "Mustermann" in (study.folder / "report.html").read_text()
+    assert "PID4711" in (study.folder / "report.html").read_text()
+    assert not [path for path in study.files if path.suffix == ".dcm"]

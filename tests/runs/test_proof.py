@@ -91,6 +91,14 @@ def other_tracking(data):
     data.SegmentSequence[-1].TrackingUID += "9"
 
 
+def other_side_of_a_segment(data):
+    data.SegmentSequence[-1].AnatomicRegionSequence[0].AnatomicRegionModifierSequence[0].CodeValue = "24028007"
+
+
+def other_kind_of_segment(data):
+    data.SegmentSequence[-1].SegmentedPropertyTypeCodeSequence[0].CodeValue = "4147007"
+
+
 def a_frame_less(data):
     count = len(data.PerFrameFunctionalGroupsSequence)
     size = data.Rows * data.Columns * data.BitsAllocated // 8
@@ -101,7 +109,7 @@ def a_frame_less(data):
 
 SPOIL_SEG = [
     *(move, negate_z, flip, stretch, one_voxel_more, swap_slices, other_source, other_frame_of_reference, other_study),
-    *(other_tracking, a_frame_less),
+    *(other_tracking, other_side_of_a_segment, other_kind_of_segment, a_frame_less),
 ]
 
 
@@ -162,6 +170,28 @@ def other_tracking_uid(data):
     next(item for item in walk(data) if item.ValueType == "UIDREF" and item.UID == "2.25.1001").UID = "2.25.1002"
 
 
+def codes_of(data, name):
+    items = [item for item in walk(data) if item.ValueType == "CODE" and item.ConceptNameCodeSequence[0].CodeValue == name]
+    return [item.ConceptCodeSequence[0] for item in items]
+
+
+def other_side(data):
+    codes_of(data, "272741003")[-1].CodeValue = "24028007"
+
+
+def other_site(data):
+    codes_of(data, "363698007")[0].CodeValue = "10200004"
+
+
+def other_kind(data):
+    codes_of(data, "121071")[0].CodeValue = "4147007"
+
+
+def line_of_another_finding(data):
+    long_axes = [item for item in walk(data) if item.ValueType == "UIDREF" and item.UID == "2.25.1002"]
+    long_axes[-1].UID = "2.25.1001"
+
+
 def an_absence(data):
     code = next(item for item in walk(data) if item.ValueType == "CODE").ConceptCodeSequence[0]
     code.CodeValue, code.CodingSchemeDesignator = "272519000", "SCT"
@@ -175,7 +205,7 @@ def an_image_less(data):
 
 SPOIL_SR = [
     *(other_number, other_calibration, other_line, line_on_another_slice, other_segment, other_segmentation),
-    *(other_tracking_uid, an_absence, an_image_less),
+    *(other_tracking_uid, an_absence, an_image_less, other_side, other_site, other_kind, line_of_another_finding, other_study),
 ]
 
 

@@ -18,7 +18,11 @@ def test_the_lung_is_the_lung_of_the_standard() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("", "1", "a"), ("SCT", "", "a"), ("SCT", "1", ""), ("S" * 17, "1", "a"), ("SCT", "1" * 17, "a")]
+    "words",
+    [
+        *(("", "1", "a"), ("SCT", "", "a"), ("SCT", "1", ""), ("S" * 17, "1", "a"), ("SCT", "1" * 17, "a")),
+        *(("SCT", "1\\2", "a"), ("SCT", "1", "a\\b"), ("SCT", "ä", "a"), ("SCT", "1", "a\nb")),
+    ],
 )
 def test_what_dicom_cannot_write_is_refused(words: tuple[str, str, str]) -> None:
     with pytest.raises(ValueError, match="Code"):
