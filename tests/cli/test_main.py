@@ -16,6 +16,7 @@ import pytest
 import medimg
 from medimg import errors
 from medimg.cli import main
+from tests.builders.interrupts import hears_ctrl_c
 
 PATIENT = "Doe^Jane"
 
@@ -153,6 +154,7 @@ import sys, time
 import medimg.runs
 from medimg._tools.files import whole_folder
 from medimg.cli import main
+from tests.builders.interrupts import hears_ctrl_c
 def infer(*paths, output, **options):
     with whole_folder(output / "study") as partial:
         (partial / "half").write_text("half")
@@ -171,6 +173,7 @@ def test_an_end_from_outside_leaves_nothing_half_written(root, tmp_path, kill, c
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(root)},
+        preexec_fn=hears_ctrl_c,
     ) as process:
         assert process.stdout.readline() == b"writing\n"
         time.sleep(0.1)

@@ -12,6 +12,7 @@ import pytest
 
 from medimg.cli import main
 from medimg.nodes import add_node
+from tests.builders.interrupts import hears_ctrl_c
 from tests.builders.orthanc import free_port
 from tests.builders.peers import Archive, raw, scp, web
 from tests.builders.study import study_result
@@ -153,7 +154,9 @@ def test_an_interrupt_ends_it_though_the_peer_hangs(tmp_path, results, root, sta
         node = made[0] if isinstance(made, tuple) else made
         add_node(node, pacs_config=config)
         words = [sys.executable, "-m", "medimg", "send", str(results / "seg.dcm"), node.name, "--pacs-config", str(config)]
-        process = subprocess.Popen(words, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            words, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hears_ctrl_c
+        )
         assert reached.wait(120)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=120)
