@@ -74,13 +74,13 @@ def test_a_run_is_well_only_if_every_study_is() -> None:
 
 
 def test_dicom_objects_refer_to_measured_dicom_instances_only() -> None:
-    slices = (
-        SourceSlice(file=Path("1.dcm"), position_mm=(0, 0, 0), instance_uid="1.2"),
-        SourceSlice(file=Path("2"), position_mm=(0, 0, 1)),
-    )
+    first = SourceSlice(file=Path("1.dcm"), position_mm=(0, 0, 0), instance_uid="1.2")
+    second = SourceSlice(file=Path("2"), position_mm=(0, 0, 1), instance_uid="1.3")
     grid = Grid.straight((2, 2, 2), spacing_mm=(1, 1, 1), frame_of_reference="1.2.3")
-    dicom = replace(DONE, series=replace(DONE.series, slices=slices, grid=grid))
-    assert dicom.source_instances == slices[:1]
+    dicom = replace(DONE, series=replace(DONE.series, slices=(first, second), grid=grid))
+    assert dicom.source_instances == (first, second)
+    for other in (replace(second, instance_uid=""), replace(second, instance_uid="1.2")):  # a reference would lead elsewhere
+        assert replace(DONE, series=replace(DONE.series, slices=(first, other), grid=grid)).source_instances == ()
     assert not dicom.has_no_dicom_frame
     assert replace(dicom, series=replace(dicom.series, grid=None)).has_no_dicom_frame
     assert DONE.has_no_dicom_frame
