@@ -71,7 +71,7 @@ def describe(
         stacked = torch.stack(outlines)[:, :, 0].cpu().numpy()
         outline_mean = stacked.mean(axis=0)
         logits = torch.stack(ratings).cpu().numpy()
-        names: tuple[str, ...] = network.ratings  # type: ignore[assignment]
+        names: tuple[str, ...] = network.ratings  # type: ignore[assignment]  # nn.Module says Tensor of every attribute
         for row, (grid, (_, peak)) in enumerate(zip(grids, part, strict=True)):
             middle = middle_part(outline_mean[row], threshold=stage.threshold)
             near = grown(middle, RIM_VOXELS)
