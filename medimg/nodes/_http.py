@@ -188,6 +188,7 @@ def _pools() -> dict[str, type]:
             finally:
                 timer.cancel()
             if self.is_late:  # cut off, it looks like a head that ended
+                response.close()  # it holds the socket
                 raise TimeoutError
             return response
 
