@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from medimg._tools.files import write_error
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 PIECE = 1 << 20
 OTHER_FORM = "_binary.dcm"
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+
+_making = Lock()  # of a file that SQLite will lock, between the threads of this process
 
 
 class Uids(NamedTuple):
@@ -114,3 +117,20 @@ def make_private(folder: Path) -> None:
     folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
     if folder.stat().st_mode & 0o077:
         folder.chmod(PRIVATE_FOLDER)
+
+
+def make_private_file(path: Path) -> None:
+    """Make an empty file that nobody else may read, for SQLite to open; one that is there is not touched.
+
+    Not even opened: on POSIX, to close a file ends every lock that the process has on it, also those that SQLite holds for
+    another thread, and another process then believes that it is alone.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    with _making:
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+        except FileExistsError:
+            return
+        os.close(handle)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from medimg._tools.files import write_error
 from medimg.errors import WriteError
-from medimg.nodes._outbox_files import PRIVATE_FILE
+from medimg.nodes._outbox_files import make_private_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +28,7 @@ def locked(path: Path) -> Iterator[bool]:
         WriteError: the lock's file cannot be written.
     """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE))
+        make_private_file(path)
     except OSError as error:
         raise write_error(Path("The outbox"), error) from error
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)

@@ -20,7 +20,7 @@ from medimg._tools.identity import digest
 from medimg._tools.text import printable
 from medimg.errors import DeliveryError, OutboxError, WriteError
 from medimg.nodes._outbox_entry import BY_A_PERSON, Entry, State
-from medimg.nodes._outbox_files import PRIVATE_FILE, copy_whole, describe, forms, make_private, sync_folder
+from medimg.nodes._outbox_files import copy_whole, describe, forms, make_private, make_private_file, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -71,7 +71,7 @@ class Store:
         try:
             make_private(folder)
             make_private(self.objects)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE))
+            make_private_file(path)
         except OSError as error:
             raise write_error(Path("The outbox"), error) from error
         with self._in_words():

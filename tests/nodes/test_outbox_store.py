@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -167,3 +168,43 @@ def test_what_waits_again_since_it_was_looked_at_is_not_removed(outbox, archive,
     (again,) = outbox.put(files[:1], "archive")
     assert [entry.id for entry in outbox.store.remove(looked_at)] == [entry.id for entry in looked_at if entry.id != again.id]
     assert again.file.exists()
+
+
+OTHER_PROCESS = """
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1], timeout=0) as database:
+    try:
+        database.execute("BEGIN IMMEDIATE")
+        print("free")
+    except sqlite3.OperationalError:
+        print("held")
+"""
+
+
+@pytest.mark.parametrize("what", ["lock", "outbox"])
+def test_a_lock_holds_against_other_processes_while_this_one_looks_at_it_again(outbox, config, monkeypatch, what):
+    """POSIX ends all of a process's locks on a file when the process closes that file anywhere."""
+    from medimg.nodes._outbox_lock import locked
+
+    monkeypatch.setattr("medimg.nodes._outbox_store.BUSY_S", 0.1)
+    path = outbox.folder / ("lock-of-a-node.sqlite" if what == "lock" else "outbox.sqlite")
+
+    def others_see():
+        words = [sys.executable, "-c", OTHER_PROCESS, path]
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+    with ExitStack() as held:
+        if what == "lock":
+            assert held.enter_context(locked(path))
+        else:
+            outbox.store.entries()
+            held.enter_context(outbox.store.change())
+        assert others_see() == "held"
+        if what == "lock":
+            with locked(path) as again:
+                assert not again
+        else:
+            with pytest.raises(OutboxError, match="Another process"):
+                Outbox(outbox.folder, pacs_config=config)
+        assert others_see() == "held"
+    assert others_see() == "free"
