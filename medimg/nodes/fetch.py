@@ -19,6 +19,7 @@ from medimg.nodes._instances import UID
 from medimg.nodes._node import DimseNode
 from medimg.nodes._query import Query
 from medimg.nodes._receive import Budget, Receiver
+from medimg.nodes._unlogged import unlogged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +96,7 @@ def fetch(
     tell = progress or (lambda stage, done, total: None)
     tell("ask", 0, 1)
     source = _source(found)
-    with source.asking():
+    with unlogged(), source.asking():
         listed, left_out = _list(source, found.name, query, limits)
     for study in listed:
         _require_free(Path(output) / short_name("study", study))
@@ -103,7 +104,7 @@ def fetch(
     budget = Budget(found.name, limit_mib)
     studies: list[FetchedStudy] = []
     done = 0
-    with source.pulling():
+    with unlogged(), source.pulling():
         for study, of_study in listed.items():
             pull = _Pull(source, found.name, query, budget, partial(_tell, tell, done, total))
             studies.append(pull.study(study, of_study, Path(output) / short_name("study", study)))

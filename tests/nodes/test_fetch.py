@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import traceback
 from copy import deepcopy
+from threading import get_ident
 
 import pytest
 
@@ -317,3 +319,15 @@ def test_a_series_without_instances_is_not_passed_over(objects, tmp_path):
     empty = archive(objects, page=lambda rows: rows if len(rows) == 1 else [])
     with empty as (node, _), pytest.raises(NodeError, match="is there and lists 0 instances"):
         fetch(node, output=tmp_path / "out", patient_id=ID)
+
+
+def test_an_application_that_logs_everything_does_not_log_whose_study_it_is(node_with, objects, tmp_path, caplog):
+    """pynetdicom writes a question into its log line by line, urllib3 the address that holds it."""
+    node = node_with(objects)
+    with caplog.at_level("DEBUG"):
+        fetch(node, output=tmp_path / "out", patient_id=ID)
+    ours = [one for one in caplog.records if one.thread == get_ident()]  # the other ones' are the peer, in this process too
+    assert not [one for one in ours if ID in one.getMessage() or STUDY in one.getMessage()]
+    assert not [one for one in caplog.records if ID in one.getMessage() and one.name != "pynetdicom.service_class"]
+    logging.getLogger("urllib3.connectionpool").warning("what others do is logged")
+    assert "what others do" in caplog.text
