@@ -50,6 +50,7 @@ class Answer:
     is_class_refused: bool = False
     is_syntax_refused: bool = False
     is_unclear: bool = False  # it may be there: only the question afterwards tells
+    may_be_taken: bool = False  # the node did not say no, so that it may show it a little later
 
 
 def store(link: Link, instance: Instance, context_id: int, message_id: int, *, content: bytes | None = None) -> Answer:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from typing import TYPE_CHECKING, Any
 
 from medimg.errors import NodeError
+from medimg.nodes._dicom_xml import data_sets_of
 from medimg.nodes._http import Web, refusal
 from medimg.nodes._store import Answer
 
@@ -85,11 +87,11 @@ def _request(web: Web, batch: list[Instance]) -> dict[str, Answer]:
     try:
         with web.request("POST", "/studies", headers=headers, body=_body(batch, boundary)) as response:
             status = response.status
-            content = web.read_json(response) if status not in (401, 403, 404) else None
+            content = web.read(response) if status not in (401, 403, 404) else b""
     except _ChangedError:
         reason = "was changed while it was sent, or was sent beside one that was; what the node has of it is not known"
         return answers | {one.instance_uid: Answer(is_taken=False, reason=reason, retry=True, is_unclear=True) for one in batch}
-    told = _told(content, web.node)
+    told = _told(_data_sets(content), web.node)
     if not told and status in OF_THE_CONTENT and len(batch) > 1:
         for one in batch:
             answers |= _request(web, [one])
@@ -104,7 +106,7 @@ def _request(web: Web, batch: list[Instance]) -> dict[str, Answer]:
             }
         raise refusal(web.node, status)
     silent = f"{web.node.name} answered HTTP {status} and named it neither among what it stored nor among what failed"
-    unnamed = Answer(is_taken=False, reason=silent, is_unclear=True)
+    unnamed = Answer(is_taken=False, reason=silent, is_unclear=True, may_be_taken=200 <= status < 300)
     return answers | {one.instance_uid: told.get(one.instance_uid, unnamed) for one in batch}
 
 
@@ -138,14 +140,21 @@ def _body(batch: list[Instance], boundary: str) -> Iterator[bytes]:
     yield _end(boundary)
 
 
-def _told(content: Any, node: WebNode) -> dict[str, Answer]:
-    """Read the answer's data set: what was stored, what failed and why (PS3.18 section 10.5.3)."""
-    if isinstance(content, list) and len(content) == 1:
-        content = content[0]
-    if not isinstance(content, dict):
-        return {}
+def _data_sets(content: bytes) -> list[dict[str, Any]]:
+    """Return the data sets of an answer: one, or one a study, in JSON as we want it, or in XML as some give it all the same."""
+    if content.lstrip().startswith((b"<", b"\xef\xbb\xbf<")):
+        return data_sets_of(content)
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError):
+        return []
+    return [one for one in (values if isinstance(values, list) else [values]) if isinstance(one, dict)]
+
+
+def _told(data_sets: Sequence[dict[str, Any]], node: WebNode) -> dict[str, Answer]:
+    """Read what was stored, what failed and why (PS3.18 section 10.5.3)."""
     told: dict[str, Answer] = {}
-    for item in _items(content, FAILED):
+    for item in [item for one in data_sets for item in _items(one, FAILED)]:
         reason = _number(item, REASON)
         shown = f"failure reason 0x{reason:04X}" if reason is not None else "without a reason"
         words, retry = REASONS.get(reason or 0, ("it refuses it", (reason or 0) >> 8 == 0xA7))
@@ -159,7 +168,7 @@ def _told(content: Any, node: WebNode) -> dict[str, Answer]:
             is_class_refused=is_class,
             is_unclear=reason == 0x0111,
         )
-    for item in _items(content, REFERENCED):
+    for item in [item for one in data_sets for item in _items(one, REFERENCED)]:
         warning = _number(item, WARNING)
         note = f"the node changed it or left elements out (warning 0x{warning:04X})" if warning else ""
         told[_text(item, UID)] = Answer(is_taken=True, note=note)

@@ -97,7 +97,7 @@ def send(
         answers |= _store(node, rest, associations, lambda done: None)
 
     asked = [one for one in instances if answers[one.instance_uid].is_taken or answers[one.instance_uid].is_unclear]
-    is_any_taken = any(answers[one.instance_uid].is_taken for one in asked)
+    is_any_taken = any(answers[one.instance_uid].is_taken or answers[one.instance_uid].may_be_taken for one in asked)
     within_s = found_within_s if is_any_taken else 0.0  # of what broke off it is enough to ask once
     tell("ask", 0, len(asked))
     told = ask_until_found(node, [(one.study_uid, one.series_uid, one.instance_uid) for one in asked], within_s=within_s)

@@ -14,6 +14,7 @@ import pytest
 from medimg.cli.send import exit_code
 from medimg.errors import NOT_PROVEN, DeliveryError, NodeError, OptionError
 from medimg.nodes import Outcome, WebNode, echo, is_there, send
+from tests.builders.objects import write_object
 from tests.builders.orthanc import free_port
 from tests.builders.peers import Archive, certificate, raw, stored, web
 
@@ -266,3 +267,62 @@ def test_an_answer_that_drips_or_would_grow_is_ended(head, piece, words):
         with pytest.raises(NodeError, match=words):
             echo(node)
         hung_up.set()
+
+
+def in_xml(uids=(), failed=()):
+    """Return an answer to STOW-RS in the Native DICOM Model, as archives that know no JSON give it."""
+
+    def sequence(tag, items):
+        return f'<DicomAttribute tag="{tag}" vr="SQ">{"".join(items)}</DicomAttribute>' if items else ""
+
+    def item(uid, reason=None):
+        told = f'<DicomAttribute tag="00081197" vr="US"><Value number="1">{reason}</Value></DicomAttribute>' if reason else ""
+        name = f'<DicomAttribute keyword="ReferencedSOPInstanceUID" tag="00081155" vr="UI"><Value number="1">{uid}</Value>'
+        return f'<Item number="1">\n{name}</DicomAttribute>{told}</Item>'
+
+    content = sequence("00081199", list(map(item, uids))) + sequence("00081198", [item(*one) for one in failed])
+    name = '<NativeDicomModel xmlns="http://dicom.nema.org/PS3.19/models/NativeDICOM" xml:space="preserve">'
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{name}{content}</NativeDicomModel>'.encode()
+
+
+def test_an_answer_in_xml_is_read_like_one_in_json(seg_file, uid):
+    with web(Archive(stow=lambda _: (200, in_xml([uid]), {}), there=[uid])) as node:
+        assert [sent.note for sent in ended(send(seg_file, node), Outcome.FOUND, code=0).sent] == [""]
+    with web(Archive(stow=lambda _: (202, in_xml([uid]), {}), qido=501)) as node:
+        ended(send(seg_file, node), Outcome.ACCEPTED, "refuses the request", code=NOT_PROVEN)
+    with web(Archive(stow=lambda _: (409, in_xml(failed=[(uid, 0xA700)]), {}))) as node:
+        ended(send(seg_file, node), Outcome.FAILED, "out of resources", "0xA700", code=AGAIN)
+    bomb = b'<!DOCTYPE a [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;&a;">]>' + in_xml([uid])
+    for content in (bomb, in_xml([uid])[:-9], b"<a>" * 200, b"<Value>1</Value>"):
+        with web(Archive(stow=lambda _, content=content: (200, content, {}))) as node:
+            ended(send(seg_file, node, found_within_s=0), Outcome.FAILED, "neither among what it stored nor", code=IN_VAIN)
+
+
+def test_an_answer_in_xml_that_refuses_a_label_map_has_the_binary_form_sent(tmp_path):
+    write_object(tmp_path / "seg.dcm", 1, SOPClassUID="1.2.840.10008.5.1.4.1.1.66.7")
+    write_object(tmp_path / "seg_binary.dcm", 2)
+    uids = {name: str(pydicom.dcmread(tmp_path / name).SOPInstanceUID) for name in ("seg.dcm", "seg_binary.dcm")}
+    archive = Archive(there=[uids["seg_binary.dcm"]])
+    refused = [(uids["seg.dcm"], 0x0122)]
+    archive.stow = lambda body: (
+        (409, in_xml(failed=refused), {}) if uids["seg.dcm"] in uids_in(body) else (200, in_xml(uids_in(body)), {})
+    )
+    with web(archive) as node:
+        (sent,) = ended(send(tmp_path, node), Outcome.FOUND, code=0).sent
+    assert sent.in_place_of == uids["seg.dcm"]
+
+
+def test_one_answer_a_study_is_read_as_well(seg_file, uid):
+    (_, one, _), (_, other, _) = stored("1.2.3"), stored(uid)
+    with web(Archive(stow=lambda _: (200, [one, other], {}), there=[uid])) as node:
+        assert [sent.note for sent in ended(send(seg_file, node), Outcome.FOUND, code=0).sent] == [""]
+
+
+def test_an_archive_that_names_nothing_is_given_the_time_to_show_it(seg_file, uid):
+    """It did not say no: like one that said yes, it may index what it took a little later."""
+    archive = Archive(stow=lambda _: (200, b"", {}))
+    with web(archive) as node:
+        timer = threading.Timer(0.5, lambda: archive.there.add(uid))
+        timer.start()
+        ended(send(seg_file, node, found_within_s=30), Outcome.FOUND, code=0)
+        timer.join()
