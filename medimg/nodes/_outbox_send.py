@@ -11,6 +11,7 @@ from medimg.errors import MedimgError, NodeError, OptionError
 from medimg.nodes._delivery import Outcome
 from medimg.nodes._outbox_entry import Entry, State
 from medimg.nodes._outbox_files import hash_of
+from medimg.nodes.send import SAID_YES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ BATCH = 64  # entries: what is known of them is written down after each batch
 INTERRUPTED = "The try before this one did not come to its end; the node is asked before it is sent again."
 BINARY = "Its binary form is sent"
 VANISHED = "The node took it, and does not have it; it is sent again."
+DROPS_LIMIT = 8  # tries, an hour or so, until an archive that takes and does not show is no longer thought to be only slow
 LOST = "Its copy in the outbox is missing or was changed, so it is not sent. Put the object into the outbox anew."
 
 
@@ -64,7 +66,7 @@ def send_due(outbox: Outbox, name: str, progress: Progress | None) -> list[int]:
             recover(outbox, name)
             raise
         _record(outbox, batch, ends)
-        if all(end.state is State.WAITING for end in ends.values()):
+        if all(end.state is State.WAITING and not end.reason.endswith(SAID_YES) for end in ends.values()):
             break  # the node is not there: what else is due would only wait for the same silence
     return tried
 
@@ -118,7 +120,7 @@ def _deliver(node: Node, batch: Sequence[Entry], progress: Progress | None) -> d
     if rest:
         delivery = send([entry.file for entry in rest], node, progress=progress)
         sent = {one.instance_uid: one for one in delivery.sent}
-        ends |= {entry.id: _end(sent.get(entry.instance_uid), _form(entry)) for entry in rest}
+        ends |= {entry.id: _end(sent.get(entry.instance_uid), entry) for entry in rest}
         ends |= _doubted(node, [entry for entry in rest if ends[entry.id].state in (State.ACCEPTED, State.GIVEN_UP)], ends)
     return ends
 
@@ -148,15 +150,16 @@ def _doubted(node: Node, entries: Sequence[Entry], ends: dict[int, End]) -> dict
     return found | {entry.id: End(state=State.WAITING, reason=VANISHED, unclear=True) for entry in gone}
 
 
-def _end(sent: Sent | None, past: str) -> End:
+def _end(sent: Sent | None, entry: Entry) -> End:
     if sent is None:
         return End(state=State.WAITING, reason="It is not known what became of it.", unclear=True)
     if sent.outcome is Outcome.FOUND:
-        return End(state=State.DELIVERED, reason=sent.note or past)
+        return End(state=State.DELIVERED, reason=sent.note or _form(entry))
     if sent.outcome is Outcome.ACCEPTED and not sent.retry:
         return End(state=State.ACCEPTED, reason=sent.reason)
-    # taken, and the question after it failed for now (retry): it is asked for again before anything is sent
-    return End(state=State.WAITING if sent.retry else State.GIVEN_UP, reason=sent.reason, unclear=True)
+    # taken, and not shown (yet), or the question after it failed for now (retry): it is asked for again before anything is sent
+    is_slow = sent.reason.endswith(SAID_YES) and entry.tries < DROPS_LIMIT and not entry.is_map  # which has another form to go
+    return End(state=State.WAITING if sent.retry or is_slow else State.GIVEN_UP, reason=sent.reason, unclear=True)
 
 
 def _form(entry: Entry) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from medimg.errors import NodeError, ScanError
 from medimg.nodes._delivery import Delivery, Outcome, Sent
+from medimg.nodes.send import SAID_YES
 
 
 class Archive:
@@ -18,6 +19,8 @@ class Archive:
         self.refuses: set[str] = set()
         self.chokes_on: set[str] = set()
         self.dies_when_asked = False
+        self.is_slow = False  # it takes what it is sent, and does not show it yet
+        self.drops = False  # it takes what it is sent, and does not have it
         self.is_shut = False  # refuses everybody for good: a certificate, a token, an AE title
         self.dies_after: int | None = None  # arrivals, then as Ctrl-C does
 
@@ -40,8 +43,11 @@ class Archive:
                 if self.dies_after is not None and len(self.received) >= self.dies_after:
                     raise KeyboardInterrupt
                 self.received.append(uid)
-                self.stored.setdefault(uid, file.read_bytes())
+                if not self.drops:
+                    self.stored.setdefault(uid, file.read_bytes())
                 outcome, reason = (Outcome.FOUND, "") if self.lets_ask else (Outcome.ACCEPTED, "It lets nobody ask.")
+                if self.drops or self.is_slow:
+                    outcome, reason = Outcome.FAILED, f"{node.name} {SAID_YES}"
             retry = outcome is Outcome.FAILED and not self.is_up
             sent.append(
                 Sent(

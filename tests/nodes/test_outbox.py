@@ -141,6 +141,32 @@ def test_what_is_refused_for_good_is_given_up_with_the_reason_and_taken_up_again
     assert states(outbox) == ["delivered"] * 2
 
 
+def test_an_archive_that_shows_what_it_took_minutes_later_is_asked_again_before_anything_is_given_up(
+    outbox, archive, clock, tmp_path
+):
+    outbox.put(write_objects(tmp_path, 70), "archive")  # more than a batch: it is no node that is not there
+    archive.is_slow = True
+    outbox.send()
+    assert states(outbox) == ["waiting"] * 70
+    assert {entry.reason for entry in outbox.entries()} == {"archive said that it took it, and does not have it when asked"}
+    archive.is_slow = False
+    clock.now += 3600
+    outbox.send()
+    assert states(outbox) == ["delivered"] * 70
+    assert len(archive.received) == 70
+
+
+def test_an_archive_that_drops_what_it_took_is_given_up_in_the_end(outbox, archive, clock, tmp_path):
+    outbox.put(write_objects(tmp_path, 1), "archive")
+    archive.drops = True
+    for _ in range(20):
+        outbox.send()
+        clock.now += 3600
+    assert states(outbox) == ["given up"]
+    assert "does not have it" in outbox.entries()[0].reason
+    assert len(archive.received) == 8
+
+
 def test_what_nobody_may_ask_for_is_accepted_and_says_why(outbox, archive, tmp_path):
     outbox.put(write_objects(tmp_path, 1), "archive")
     archive.lets_ask = False
