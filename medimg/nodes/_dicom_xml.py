@@ -1,4 +1,4 @@
-"""Read the answers of archives that know no JSON: the Native DICOM Model (PS3.19 annex A), of which only sequences and values count."""
+"""Read what archives that know no JSON answer: the Native DICOM Model (PS3.19 annex A), its sequences and values only."""
 
 from __future__ import annotations
 

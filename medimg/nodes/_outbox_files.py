@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 from hashlib import sha256
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
-from medimg._tools.files import write_error
 from medimg._tools.text import printable
-from medimg.errors import ScanError
+from medimg.errors import ScanError, WriteError
 from medimg.nodes._instances import Damaged, Instance, look
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 PIECE = 1 << 20
 OTHER_FORM = "_binary.dcm"
@@ -35,12 +34,21 @@ class Uids(NamedTuple):
 def forms(files: Iterable[Path]) -> list[tuple[Path, Path | None]]:
     """Return files, and for each what is sent in its place where a node takes no label maps: `seg_binary.dcm` for `seg.dcm`.
 
+    >>> from pathlib import Path
     >>> [(one.name, other and other.name) for one, other in forms(map(Path, ["seg.dcm", "seg_binary.dcm", "key_1.dcm"]))]
     [('seg.dcm', 'seg_binary.dcm'), ('key_1.dcm', None)]
     """
     known = dict.fromkeys(files)
     others = {file: file.with_name(file.stem + OTHER_FORM) for file in known if file.with_name(file.stem + OTHER_FORM) in known}
     return [(file, others.get(file)) for file in known if file not in others.values()]
+
+
+def outbox_error(error: OSError) -> WriteError:
+    """Say the system's refusal to write to the outbox in one sentence, with the remedy."""
+    why = error.strerror or "the disk refused"
+    return WriteError(
+        f"The outbox could not be written: {why}. Free some space, or give --outbox a folder that you may write to."
+    )
 
 
 def copy_whole(source: Path, target: Path) -> tuple[str, int]:
@@ -70,7 +78,7 @@ def copy_whole(source: Path, target: Path) -> tuple[str, int]:
         except BaseException as error:
             target.unlink(missing_ok=True)
             if isinstance(error, OSError):
-                raise write_error(Path("The outbox"), error) from error
+                raise outbox_error(error) from error
             raise
     return hashed.hexdigest(), size
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medimg._tools.files import write_error
 from medimg.errors import WriteError
-from medimg.nodes._outbox_files import make_private_file
+from medimg.nodes._outbox_files import make_private_file, outbox_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
@@ -30,7 +29,7 @@ def locked(path: Path) -> Iterator[bool]:
     try:
         make_private_file(path)
     except OSError as error:
-        raise write_error(Path("The outbox"), error) from error
+        raise outbox_error(error) from error
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
         try:

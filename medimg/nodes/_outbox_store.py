@@ -11,19 +11,18 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from medimg._tools.files import write_error
 from medimg._tools.identity import digest
 from medimg._tools.text import printable
-from medimg.errors import DeliveryError, OutboxError, WriteError
+from medimg.errors import DeliveryError, MedimgError, OutboxError, WriteError
 from medimg.nodes._outbox_entry import BY_A_PERSON, Entry, State
-from medimg.nodes._outbox_files import copy_whole, describe, forms, make_private, make_private_file, sync_folder
+from medimg.nodes._outbox_files import copy_whole, describe, forms, make_private, make_private_file, outbox_error, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
 DATABASE, OBJECTS = "outbox.sqlite", "objects"
 APPLICATION_ID = 0x6D69_6F62  # "miob", in the header of the file: whose database it is
@@ -73,7 +72,7 @@ class Store:
             make_private(self.objects)
             make_private_file(path)
         except OSError as error:
-            raise write_error(Path("The outbox"), error) from error
+            raise outbox_error(error) from error
         with self._in_words():
             self._database = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
             self._database.row_factory = sqlite3.Row
@@ -122,11 +121,16 @@ class Store:
             WriteError: the disk is full.
         """
         ids: list[int] = []
-        with self.change() as database:
-            for file, other in forms(files):
-                instead = json.dumps(self._copy(file=other, node=node)) if other else ""
-                ids.append(self._add(database, {**self._copy(file=file, node=node), "node": node, "other": instead}, now))
-            self._sync()
+        try:
+            with self.change() as database:
+                for file, other in forms(files):
+                    instead = json.dumps(self._copy(file=other, node=node)) if other else ""
+                    ids.append(self._add(database, {**self._copy(file=file, node=node), "node": node, "other": instead}, now))
+                self._sync()
+        except BaseException:
+            with suppress(MedimgError):
+                self.sweep()  # copies that no entry names: a full disk needs their room
+            raise
         return self.by_ids(ids)
 
     @staticmethod
@@ -182,7 +186,7 @@ class Store:
             name = f"{digest('outbox', node, uids.instance_uid, sha256).hex()}.dcm"
             os.replace(partial, self.objects / name)  # of the same bytes, if it was there
         except OSError as error:
-            raise write_error(Path("The outbox"), error) from error
+            raise outbox_error(error) from error
         finally:
             partial.unlink(missing_ok=True)
         return {**uids._asdict(), "file": name, "sha256": sha256, "size": size}
@@ -210,7 +214,7 @@ class Store:
         try:
             sync_folder(self.objects)
         except OSError as error:
-            raise write_error(Path("The outbox"), error) from error
+            raise outbox_error(error) from error
 
     def _entry(self, row: sqlite3.Row) -> Entry:
         values = dict(row)
