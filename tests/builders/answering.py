@@ -10,6 +10,7 @@ from io import BytesIO
 from urllib.parse import urlsplit
 
 from medimg.nodes import DimseNode, WebNode
+from tests.builders.peers import serving
 
 STUDY_ROOT_FIND, STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.2.3"
 BOUNDARY = "medimg-test"
@@ -68,11 +69,8 @@ def pacs(listed, sent=None, *, answers=None, says_classes=True, sends_by_name=Tr
         entity.add_supported_context(name)
     for context in StoragePresentationContexts:
         entity.add_supported_context(context.abstract_syntax, scu_role=True, scp_role=True)
-    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_FIND, find), (evt.EVT_C_GET, get)])
-    try:
-        yield DimseNode(name="peer", host="127.0.0.1", port=server.socket.getsockname()[1], ae_title="PEER", timeout_s=10)
-    finally:
-        server.shutdown()
+    with serving(entity, [(evt.EVT_C_FIND, find), (evt.EVT_C_GET, get)]) as port:
+        yield DimseNode(name="peer", host="127.0.0.1", port=port, ae_title="PEER", timeout_s=10)
 
 
 @contextmanager

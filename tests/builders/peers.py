@@ -16,6 +16,23 @@ IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 
 
 @contextmanager
+def serving(entity, handlers, *, ssl_context=None):
+    """Let an application entity of pynetdicom listen for the time of the block; give its port."""
+    from pynetdicom import evt
+
+    wires = []
+    opened = (evt.EVT_CONN_OPEN, lambda event: wires.append(event.assoc.dul.socket.socket))
+    server = entity.start_server(("127.0.0.1", 0), block=False, ssl_context=ssl_context, evt_handlers=[opened, *handlers])
+    try:
+        yield server.socket.getsockname()[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        for wire in filter(None, wires):  # pynetdicom leaves them to the garbage collector where the other side was gone first
+            wire.close()
+
+
+@contextmanager
 def scp(
     *,
     status=0x0000,
@@ -52,7 +69,7 @@ def scp(
     from pydicom.dataset import Dataset
     from pynetdicom import AE, AllStoragePresentationContexts, evt
 
-    held, wires = {}, []
+    held = {}
 
     def store(event):
         if on_store is not None:
@@ -95,25 +112,10 @@ def scp(
         entity.add_supported_context(STUDY_ROOT_FIND)
     if require_calling:
         entity.require_calling_aet = list(require_calling)
-    server = entity.start_server(
-        ("127.0.0.1", 0),
-        block=False,
-        ssl_context=ssl_context,
-        evt_handlers=[
-            (evt.EVT_CONN_OPEN, lambda event: wires.append(event.assoc.dul.socket.socket)),
-            (evt.EVT_C_STORE, store),
-            (evt.EVT_C_FIND, find),
-            *([(evt.EVT_PDU_RECV, on_pdu)] if on_pdu is not None else []),
-        ],
-    )
-    port = server.socket.getsockname()[1]
-    try:
+    handlers = [(evt.EVT_C_STORE, store), (evt.EVT_C_FIND, find)]
+    handlers += [(evt.EVT_PDU_RECV, on_pdu)] if on_pdu is not None else []
+    with serving(entity, handlers, ssl_context=ssl_context) as port:
         yield DimseNode(name="peer", host="127.0.0.1", port=port, ae_title="PEER", timeout_s=timeout_s), held
-    finally:
-        server.shutdown()
-        server.server_close()
-        for wire in wires:  # pynetdicom leaves them to the garbage collector where the other side was gone first
-            wire.close()
 
 
 @contextmanager
