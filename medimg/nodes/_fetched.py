@@ -64,7 +64,7 @@ class FetchedStudy:
         series: what came of each series.
         folder: where it lies, None if it is not whole.
         reason: why it is not whole, in a sentence.
-        added: how many instances came to the node while it was pulled.
+        added: how many instances the node has beyond those that it listed: they came to it meanwhile, or its list was not whole.
     """
 
     name: str

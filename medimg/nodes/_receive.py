@@ -58,6 +58,7 @@ class Receiver:
         self.received: dict[str, Path] = {}
         self.syntaxes: set[str] = set()
         self.unasked = 0  # what came and was something else
+        self.unlisted: set[str] = set()  # instances of this very series that came and are not in the list: it is not whole
         self.of_others = 0  # what was asked for, with the ID of another patient in it
         self._number = 0
 
@@ -117,6 +118,9 @@ class Receiver:
         )
         if not good:
             self.unasked += 1
+            is_of_series = isinstance(one, Instance) and (one.study_uid, one.series_uid) == (listed.study_uid, listed.series_uid)
+            if is_of_series and uid not in listed.instances:
+                self.unlisted.add(uid)
             return False
         assert isinstance(one, Instance)
         if listed.patient_id and one.patient_id != listed.patient_id:

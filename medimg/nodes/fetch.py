@@ -206,24 +206,29 @@ class _Pull:
         self, source: DimseSource | WebSource, node: str, query: Query, budget: Budget, tell: Callable[[int], None]
     ) -> None:
         self.source, self.node, self.query, self.budget, self.tell = source, node, query, budget, tell
+        self.unlisted = 0  # instances of the study that came and are in no list
 
     def study(self, study_uid: str, listed: list[Listed], folder: Path) -> FetchedStudy:
         """Pull a study; the folder is there afterwards if all of it came, and not if anything is missing."""
         series: list[FetchedSeries] = []
         reasons: list[str] = []
+        self.unlisted = 0
         made = FetchedStudy(name=short_name("study", study_uid), series=())
         try:
             with whole_folder(folder) as unfinished:
                 unfinished.chmod(PRIVATE_FOLDER)
                 for one in listed:
                     series.append(self._series(one, unfinished / one.name, reasons, before=sum(each.received for each in series)))
-                made = replace(made, series=tuple(series))
+                made = replace(made, series=tuple(series), added=self.unlisted)
                 if made.is_whole:
                     made = replace(made, added=self._added(study_uid, listed))
                 if not made.is_whole:
                     raise _PartialError
         except _PartialError:
-            if made.added:
+            if self.unlisted:
+                more = f"It sent {self.unlisted} that it did not list: they came to the node meanwhile, or its list is not whole."
+                reasons.insert(0, f"{more} Try again later, or ask for less.")
+            elif made.added:
                 reasons.append("More of it came to the node meanwhile. Try again when it has all of it.")
             counts = f"lists {made.expected} instances of it and sent {made.received}"
             reason = f"{self.node} {counts}, so nothing of it was kept.{''.join(f' {one}' for one in reasons[:1])}"
@@ -242,6 +247,7 @@ class _Pull:
         folder.mkdir(mode=PRIVATE_FOLDER)
         receiver = Receiver(listed, folder, budget=self.budget, tell=lambda count: self.tell(before + count))
         reason = self.source.pull(receiver)
+        self.unlisted += len(receiver.unlisted)
         if receiver.missing and receiver.unasked:
             reason = f"{self.node} sent {receiver.unasked} objects that are not those that it was asked for. {reason}".rstrip()
         if receiver.of_others:

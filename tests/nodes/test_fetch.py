@@ -79,13 +79,21 @@ def test_a_study_that_comes_in_part_is_said_and_nothing_of_it_is_kept(node_with,
 
 
 def test_what_was_not_asked_for_is_not_kept(node_with, objects, tmp_path):
-    strangers = [other(tmp_path), other(tmp_path, 1, study=f"{STUDY}.9"), objects[0]]
+    strangers = [other(tmp_path, SeriesInstanceUID=f"{STUDY}.7"), other(tmp_path, 1, study=f"{STUDY}.9"), objects[0]]
     got = fetch(node_with(objects, [*objects[:4], *strangers]), output=tmp_path / "out", patient_id=ID)
     assert (got.studies[0].received, got.studies[0].is_whole) == (4, False)
     assert "not those that it was asked for" in got.studies[0].reason
     whole = fetch(node_with(objects, [*strangers, *objects]), output=tmp_path / "whole", patient_id=ID)
     assert whole.is_whole
     assert len(contents(tmp_path / "whole")) == 5
+
+
+def test_a_node_that_sends_more_of_a_series_than_it_lists_has_listed_a_part(node_with, objects, tmp_path):
+    """Some cut a list off in silence: the run on what they list would be one on a part of the scan."""
+    (study,) = fetch(node_with(objects[:3], objects), output=tmp_path / "out", patient_id=ID).studies
+    assert (study.is_whole, study.received, study.expected) == (False, 3, 5)
+    assert "It sent 2 that it did not list" in study.reason
+    assert contents(tmp_path / "out") == []
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
