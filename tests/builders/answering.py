@@ -70,7 +70,7 @@ def pacs(listed, sent=None, *, answers=None, says_classes=True, sends_by_name=Tr
     for context in StoragePresentationContexts:
         entity.add_supported_context(context.abstract_syntax, scu_role=True, scp_role=True)
     with serving(entity, [(evt.EVT_C_FIND, find), (evt.EVT_C_GET, get)]) as port:
-        yield DimseNode(name="peer", host="127.0.0.1", port=port, ae_title="PEER", timeout_s=10)
+        yield DimseNode(name="peer", host="127.0.0.1", port=port, ae_title="PEER", timeout_s=60)
 
 
 @contextmanager
@@ -129,7 +129,7 @@ def archive(
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield WebNode(name="peer", url=f"http://127.0.0.1:{server.server_address[1]}/dicom-web", timeout_s=10), asked
+        yield WebNode(name="peer", url=f"http://127.0.0.1:{server.server_address[1]}/dicom-web", timeout_s=60), asked
     finally:
         server.shutdown()
         server.server_close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import random
 import shutil
 import socket
 import subprocess
@@ -18,15 +20,31 @@ import pytest
 from medimg.nodes import DimseNode, WebNode
 
 START_S = 60  # a busy machine takes its time
+STARTS = 3  # the port that was free may be somebody else's a moment later
+PORTS = range(20_000, 32_000)  # below those that systems give to whoever connects (Linux: from 32768 on)
 PLUGINS = ("/usr/share/orthanc/plugins/libOrthancDicomWeb.so", "/usr/lib/orthanc/libOrthancDicomWeb.so")
 OURS = "MEDIMG"
 TITLE = "ORTHANC"
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Return a port that is free at this moment, for a program that takes the number of one."""
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as listener:
+            try:
+                listener.bind(("", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("there is no free port")
+
+
+def closed_port() -> int:
+    """Return a port that nothing listens at, and that nobody else gets while the tests run."""
+    holder = socket.socket()
+    holder.bind(("127.0.0.1", 0))  # and never listened at: whoever connects is refused
+    atexit.register(holder.close)
+    return holder.getsockname()[1]
 
 
 def need(program: str) -> str:
@@ -88,31 +106,27 @@ def orthanc(folder: Path, *, knows_us: bool = False, ports: tuple[int, int] | No
     if plugin is None:
         pytest.skip("the DICOMweb plugin of Orthanc is not installed (apt install orthanc-dicomweb)")
     folder.mkdir(parents=True, exist_ok=True)
-    dicom_port, http_port = ports or (free_port(), free_port())  # given, to start one again where it was
-    configuration = {
-        "StorageDirectory": str(folder / "storage"),
-        "IndexDirectory": str(folder / "storage"),
-        "DicomPort": dicom_port,
-        "HttpPort": http_port,
-        "Plugins": [plugin],
-        **({"DicomModalities": {"medimg": [OURS, "127.0.0.1", free_port()]}} if knows_us else {}),
-        **settings,
-    }
-    path = folder / "orthanc.json"
-    path.write_text(json.dumps(configuration))
-    with (folder / "orthanc.log").open("wb") as log:
-        process = subprocess.Popen([program, str(path)], stdout=log, stderr=log, cwd=folder)
-    try:
-        running = Orthanc(dicom_port=dicom_port, http_port=http_port, process=process)
-        _wait(running.is_up, process, folder / "orthanc.log")
+    log = folder / "orthanc.log"
+
+    def start() -> Orthanc:
+        dicom_port, http_port = ports or (free_port(), free_port())  # given, to start one again where it was
+        configuration = {
+            "StorageDirectory": str(folder / "storage"),
+            "IndexDirectory": str(folder / "storage"),
+            "DicomPort": dicom_port,
+            "HttpPort": http_port,
+            "Plugins": [plugin],
+            **({"DicomModalities": {"medimg": [OURS, "127.0.0.1", closed_port()]}} if knows_us else {}),
+            **settings,
+        }
+        path = folder / "orthanc.json"
+        path.write_text(json.dumps(configuration))
+        with log.open("wb") as told:
+            process = subprocess.Popen([program, str(path)], stdout=told, stderr=told, cwd=folder)
+        return Orthanc(dicom_port=dicom_port, http_port=http_port, process=process)
+
+    with _started(start, lambda made: made.process, lambda made: made.is_up(), log) as running:
         yield running
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 @contextmanager
@@ -120,29 +134,58 @@ def storescp(folder: Path, *options: str):
     """Start DCMTK's storescp for the time of the block; what it takes lies in `folder`."""
     program = need("storescp")
     folder.mkdir(parents=True, exist_ok=True)
-    port = free_port()
-    process = subprocess.Popen(
-        [program, "-od", str(folder), *options, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder
-    )
-    try:
-        _wait(lambda: socket.create_connection(("127.0.0.1", port), timeout=1).close(), process, None)
+
+    def start() -> tuple[subprocess.Popen, int]:
+        port = free_port()
+        words = [program, "-od", str(folder), *options, str(port)]
+        return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder), port
+
+    def connect(made) -> None:
+        socket.create_connection(("127.0.0.1", made[1]), timeout=1).close()
+
+    with _started(start, lambda made: made[0], connect, None) as (_, port):
         yield DimseNode(name="storescp", host="127.0.0.1", port=port, ae_title="STORESCP", timeout_s=30)
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
 
 
-def _wait(ready, process: subprocess.Popen, log: Path | None) -> None:
+@contextmanager
+def _started(start, process_of, ready, log: Path | None):
+    """Start a server, once more if it ended before it was ready, and end it after the block."""
+    for left in reversed(range(STARTS)):
+        made = start()
+        process = process_of(made)
+        try:
+            try:
+                _wait(made, ready, process, log)
+            except RuntimeError:
+                if not left:
+                    raise
+                continue
+            yield made
+            return
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait(made, ready, process: subprocess.Popen, log: Path | None) -> None:
     """Wait until `ready` does not raise; fail with the log if the process ends."""
     end = time.monotonic() + START_S
     while True:
         try:
-            ready()
-            return
+            ready(made)
+            is_ready = True
         except OSError:
-            if process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(log.read_text(errors="replace") if log else f"{process.args[0]} did not start") from None
-            time.sleep(0.05)
+            is_ready = False
+        has_ended = process.poll() is not None  # then it is somebody else who answers
+        if is_ready and not has_ended:
+            return
+        if has_ended or time.monotonic() > end:
+            raise RuntimeError(log.read_text(errors="replace") if log else f"{process.args[0]} did not start")
+        time.sleep(0.05)
 
 
 def data_set(content: bytes) -> bytes:

@@ -44,7 +44,7 @@ def scp(
     find_status=0x0000,
     require_calling=(),
     ssl_context=None,
-    timeout_s=10.0,
+    timeout_s=60.0,
     on_store=None,
     on_pdu=None,
     associations=10,
@@ -163,7 +163,7 @@ class Archive:
 
 
 @contextmanager
-def web(archive: Archive, *, ssl_context=None, timeout_s=5.0, **node):
+def web(archive: Archive, *, ssl_context=None, timeout_s=30.0, **node):
     """Start a DICOMweb server that answers as `archive` says."""
 
     class Handler(BaseHTTPRequestHandler):

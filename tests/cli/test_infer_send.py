@@ -14,7 +14,7 @@ from medimg.nodes import DimseNode, add_node
 from tests.builders.answering import pacs
 from tests.builders.inferred import Infer
 from tests.builders.objects import write_objects
-from tests.builders.orthanc import free_port
+from tests.builders.orthanc import closed_port
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def infer(monkeypatch, tmp_path):
 def words(tmp_path):
     """The words that send to a node that is down."""
     config = tmp_path / "pacs.toml"
-    node = DimseNode(name="archive", host="127.0.0.1", port=free_port(), ae_title="ARCHIVE", timeout_s=5)
+    node = DimseNode(name="archive", host="127.0.0.1", port=closed_port(), ae_title="ARCHIVE", timeout_s=5)
     add_node(node, pacs_config=config)
     return ["--send", "archive", "--outbox", str(tmp_path / "box"), "--pacs-config", str(config)]
 

@@ -178,7 +178,7 @@ def test_an_end_from_outside_leaves_nothing_half_written(root, tmp_path, kill, c
         assert process.stdout.readline() == b"writing\n"
         time.sleep(0.1)
         process.send_signal(kill)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == code
     assert b"nothing half-written is left" in err
     assert list(tmp_path.iterdir()) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 
 import pytest
@@ -12,16 +11,15 @@ from medimg.cli import main
 from medimg.nodes import DimseNode, Outbox, add_node
 from medimg.nodes._outbox_entry import State
 from tests.builders.objects import PATIENT, STUDY, write_objects
+from tests.builders.orthanc import closed_port
 
 
 @pytest.fixture
 def places(tmp_path):
     """An outbox with three objects for a node that is down, and the words that name it."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]  # nobody listens there once it is closed
     config = tmp_path / "pacs.toml"
-    add_node(DimseNode(name="archive", host="127.0.0.1", port=port, ae_title="ARCHIVE", timeout_s=2), pacs_config=config)
+    node = DimseNode(name="archive", host="127.0.0.1", port=closed_port(), ae_title="ARCHIVE", timeout_s=2)
+    add_node(node, pacs_config=config)
     with Outbox(tmp_path / "box", pacs_config=config) as outbox:
         outbox.put(write_objects(tmp_path / "study", 3), "archive")
     return ["--outbox", str(tmp_path / "box"), "--pacs-config", str(config)]

@@ -13,7 +13,7 @@ import pytest
 from medimg.cli import main
 from medimg.nodes import add_node
 from tests.builders.interrupts import hears_ctrl_c
-from tests.builders.orthanc import free_port
+from tests.builders.orthanc import closed_port
 from tests.builders.peers import Archive, raw, scp, web
 from tests.builders.study import study_result
 
@@ -83,7 +83,7 @@ def test_json(capsys, tmp_path, results):
 
 def test_how_it_ends_is_one_sentence_and_a_code(capsys, tmp_path, results):
     config = tmp_path / "pacs.toml"
-    config.write_text(f'[nodes.down]\nhost = "127.0.0.1"\nport = {free_port()}\nae_title = "A"\ntimeout_s = 2\n')
+    config.write_text(f'[nodes.down]\nhost = "127.0.0.1"\nport = {closed_port()}\nae_title = "A"\ntimeout_s = 2\n')
     code, out, _ = run(capsys, "send", results, "down", "--pacs-config", config, "--quiet")
     assert code == 10
     assert out.count("down is down") == 1

@@ -8,7 +8,7 @@ import pytest
 
 from medimg.errors import NodeError, OptionError
 from medimg.nodes import DimseNode, echo
-from tests.builders.orthanc import free_port
+from tests.builders.orthanc import closed_port
 from tests.builders.peers import Archive, raw, scp, web
 
 
@@ -20,7 +20,7 @@ def test_who_is_there_answers():
 
 
 def test_who_is_down():
-    node = DimseNode(name="pacs", host="127.0.0.1", port=free_port(), ae_title="PACS", timeout_s=2)
+    node = DimseNode(name="pacs", host="127.0.0.1", port=closed_port(), ae_title="PACS", timeout_s=2)
     with pytest.raises(NodeError, match="pacs is down") as down:
         echo(node)
     assert down.value.retry

@@ -166,11 +166,11 @@ def test_a_disk_that_refuses_is_said(node_with, objects, tmp_path, monkeypatch):
 
 
 def test_a_node_that_is_down_is_said(tmp_path):
-    from tests.builders.orthanc import free_port
+    from tests.builders.orthanc import closed_port
 
     for node in (
-        DimseNode(name="peer", host="127.0.0.1", port=free_port(), ae_title="PEER", timeout_s=2),
-        WebNode(name="peer", url=f"http://127.0.0.1:{free_port()}/dicom-web", timeout_s=2),
+        DimseNode(name="peer", host="127.0.0.1", port=closed_port(), ae_title="PEER", timeout_s=2),
+        WebNode(name="peer", url=f"http://127.0.0.1:{closed_port()}/dicom-web", timeout_s=2),
     ):
         with pytest.raises(NodeError, match="peer is down") as caught:
             fetch(node, output=tmp_path / "out", patient_id="Mustermann4711")

@@ -13,13 +13,14 @@ import pytest
 from medimg.cli.send import exit_code
 from medimg.errors import NOT_PROVEN, DeliveryError, NodeError, OptionError, ScanError
 from medimg.nodes import DimseNode, Outcome, send
-from tests.builders.orthanc import data_set, free_port
+from tests.builders.orthanc import closed_port, data_set
 from tests.builders.peers import EXPLICIT, IMPLICIT, certificate, raw, scp
 
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 CT = "1.2.840.10008.5.1.4.1.1.2"
 PATIENT = ("Mustermann", "Jörg", "PID4711", "ACC4711")
 AGAIN, IN_VAIN = NodeError.exit_code, DeliveryError.exit_code
+BUSY_S = 5.0  # in which a peer in this process takes an association, though the machine is busy
 
 
 def ended(delivery, outcome, *words, code):
@@ -57,7 +58,7 @@ def test_only_the_needed_contexts_are_proposed(results):
 
 
 def test_a_node_that_is_down(seg_file):
-    node = DimseNode(name="peer", host="127.0.0.1", port=free_port(), ae_title="PEER", timeout_s=2)
+    node = DimseNode(name="peer", host="127.0.0.1", port=closed_port(), ae_title="PEER", timeout_s=2)
     delivery = ended(send(seg_file, node), Outcome.FAILED, "peer is down", str(node.port), code=AGAIN)
     assert delivery.sent[0].retry
 
@@ -200,8 +201,8 @@ def test_a_node_that_says_nothing(seg_file):
 
 def test_a_node_that_never_answers_what_it_got(seg_file):
     release = threading.Event()
-    with scp(on_store=lambda _: release.wait(20), timeout_s=1.0, asks=False) as (node, _):
-        ended(send(seg_file, node), Outcome.FAILED, "did not answer within 1 s while it was being sent to", code=AGAIN)
+    with scp(on_store=lambda _: release.wait(60), timeout_s=BUSY_S, asks=False) as (node, _):
+        ended(send(seg_file, node), Outcome.FAILED, f"did not answer within {BUSY_S:g} s while it was being sent to", code=AGAIN)
         release.set()
 
 
@@ -213,9 +214,9 @@ def test_a_node_that_stops_reading(tmp_path, source):
 
     def stop(event):
         if type(event.pdu).__name__ == "P_DATA_TF":
-            release.wait(20)
+            release.wait(60)
 
-    with scp(on_pdu=stop, timeout_s=1.0, asks=False) as (node, _):
+    with scp(on_pdu=stop, timeout_s=BUSY_S, asks=False) as (node, _):
         ended(send(large, node), Outcome.FAILED, "peer", "while it was being sent to", code=AGAIN)
         release.set()
 

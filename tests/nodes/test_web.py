@@ -15,7 +15,7 @@ from medimg.cli.send import exit_code
 from medimg.errors import NOT_PROVEN, DeliveryError, NodeError, OptionError
 from medimg.nodes import Outcome, WebNode, echo, is_there, send
 from tests.builders.objects import write_object
-from tests.builders.orthanc import free_port
+from tests.builders.orthanc import closed_port
 from tests.builders.peers import Archive, certificate, raw, stored, web
 
 AGAIN, IN_VAIN = NodeError.exit_code, DeliveryError.exit_code
@@ -131,7 +131,7 @@ def test_an_archive_that_lets_nobody_ask(seg_file, uid, status, words):
 
 
 def test_an_archive_that_is_down(seg_file):
-    node = WebNode(name="archive", url=f"http://127.0.0.1:{free_port()}/dicom-web", timeout_s=2)
+    node = WebNode(name="archive", url=f"http://127.0.0.1:{closed_port()}/dicom-web", timeout_s=2)
     ended(send(seg_file, node), Outcome.FAILED, "archive is down", code=AGAIN)
     with pytest.raises(NodeError, match="is down"):
         echo(node)
