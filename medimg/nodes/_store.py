@@ -48,6 +48,7 @@ class Answer:
     note: str = ""
     retry: bool = False
     is_class_refused: bool = False
+    is_refused: bool = False  # this object for good, whatever the reason: another form of it may be taken
     is_syntax_refused: bool = False
     is_unclear: bool = False  # it may be there: only the question afterwards tells
     may_be_taken: bool = False  # the node did not say no, so that it may show it a little later
@@ -162,13 +163,13 @@ def answer_of(status: int, name: str) -> Answer:
     if status >> 8 == 0xA7:
         return Answer(is_taken=False, retry=True, reason=f"{name} is out of resources ({shown}), its disk may be full")
     if status >> 8 == 0xA9:
-        return Answer(is_taken=False, reason=f"{name} says that the data set does not match its SOP class ({shown})")
+        return Answer(is_taken=False, is_refused=True, reason=f"{name} says that the data set does not match its SOP class ({shown})")
     if status >> 12 == 0xC:
-        return Answer(is_taken=False, reason=f"{name} says that it cannot understand it ({shown})")
+        return Answer(is_taken=False, is_refused=True, reason=f"{name} says that it cannot understand it ({shown})")
     if status == CLASS_NOT_SUPPORTED:
         return Answer(is_taken=False, is_class_refused=True, reason=f"{name} does not take objects of this kind ({shown})")
     if status == NOT_AUTHORIZED:
         return Answer(is_taken=False, reason=f"{name} does not let us store ({shown})")
     if status == PROCESSING_FAILURE:
         return Answer(is_taken=False, retry=True, reason=f"{name} failed while it stored it ({shown})")
-    return Answer(is_taken=False, reason=f"{name} refuses it ({printable(shown)})")
+    return Answer(is_taken=False, is_refused=True, reason=f"{name} refuses it ({printable(shown)})")

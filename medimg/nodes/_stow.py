@@ -32,6 +32,7 @@ REASONS = {
     0x0124: ("it does not let us store", False),
     0xC122: ("it does not take this transfer syntax", False),
 }
+OF_OTHERS = (0x0111, 0x0124)  # which say nothing of the object's form
 
 
 class _ChangedError(Exception):
@@ -101,9 +102,10 @@ def _request(web: Web, batch: list[Instance]) -> dict[str, Answer]:
             is_failure = status == FAILURE
             words = "failed while it stored it" if is_failure else "refuses it"
             reason = f"{web.node.name} {words} (HTTP {status}) and does not say why"
-            return answers | {
-                batch[0].instance_uid: Answer(is_taken=False, reason=reason, retry=is_failure, is_unclear=is_failure)
-            }
+            answer = Answer(
+                is_taken=False, reason=reason, retry=is_failure, is_unclear=is_failure, is_refused=not is_failure
+            )
+            return answers | {batch[0].instance_uid: answer}
         raise refusal(web.node, status)
     silent = f"{web.node.name} answered HTTP {status} and named it neither among what it stored nor among what failed"
     unnamed = Answer(is_taken=False, reason=silent, is_unclear=True, may_be_taken=200 <= status < 300)
@@ -166,6 +168,7 @@ def _told(data_sets: Sequence[dict[str, Any]], node: WebNode) -> dict[str, Answe
             reason=f"{node.name} says that {words} ({shown})",
             retry=retry,
             is_class_refused=is_class,
+            is_refused=not retry and reason not in OF_OTHERS,
             is_unclear=reason == 0x0111,
         )
     for item in [item for one in data_sets for item in _items(one, REFERENCED)]:

@@ -80,7 +80,7 @@ def send(
     first = [one for one in instances if one not in later]
     answers = _store(node, first, associations, lambda done: tell("send", done, total))
 
-    refused = [one for one in has_two if one not in later and answers[one.instance_uid].is_class_refused]
+    refused = [one for one in has_two if one not in later and _is_refused(answers[one.instance_uid])]
     folders = {one.file.parent: answers[one.instance_uid].reason for one in refused}
     skipped = list(gathered.skipped)
     stands_for: dict[str, Instance] = {}
@@ -113,6 +113,11 @@ def send(
         for bad in gathered.damaged
     ]
     return Delivery(node=node.name, sent=tuple(sent), skipped=tuple(skipped), seconds=perf_counter() - start)
+
+
+def _is_refused(answer: Answer) -> bool:
+    """Say whether the binary form is to be sent: many say of a label map that they cannot understand it, and take any class."""
+    return answer.is_class_refused or answer.is_refused
 
 
 def _with_gaps_said(sent: Sent, refused: Sequence[Instance]) -> Sent:

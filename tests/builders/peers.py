@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from contextlib import contextmanager
@@ -226,6 +227,11 @@ def stored(*uids, failed=(), status=200, **headers):
         ]
         content["00081198"] = {"vr": "SQ", "Value": items}
     return status, content, headers
+
+
+def uids_in(body):
+    """Return the SOP instance UIDs of the files in a request, in order."""
+    return [match.decode() for match in re.findall(rb"\x08\x00\x18\x00UI..([0-9.]+)", body)]
 
 
 def certificate(folder, *, name="127.0.0.1", label="server"):

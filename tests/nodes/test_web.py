@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import ssl
 import threading
@@ -16,7 +15,7 @@ from medimg.errors import NOT_PROVEN, DeliveryError, NodeError, OptionError
 from medimg.nodes import Outcome, WebNode, echo, is_there, send
 from tests.builders.objects import write_object
 from tests.builders.orthanc import closed_port
-from tests.builders.peers import Archive, certificate, raw, stored, web
+from tests.builders.peers import Archive, certificate, raw, stored, uids_in, web
 
 AGAIN, IN_VAIN = NodeError.exit_code, DeliveryError.exit_code
 SECRET = "correct-horse-battery-staple"
@@ -25,11 +24,6 @@ SECRET = "correct-horse-battery-staple"
 @pytest.fixture
 def uid(seg_file):
     return str(pydicom.dcmread(seg_file).SOPInstanceUID)
-
-
-def uids_in(body):
-    """Return the SOP instance UIDs of the files in a request, in order."""
-    return [match.decode() for match in re.findall(rb"\x08\x00\x18\x00UI..([0-9.]+)", body)]
 
 
 def ended(delivery, outcome, *words, code):
