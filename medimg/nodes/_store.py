@@ -163,7 +163,8 @@ def answer_of(status: int, name: str) -> Answer:
     if status >> 8 == 0xA7:
         return Answer(is_taken=False, retry=True, reason=f"{name} is out of resources ({shown}), its disk may be full")
     if status >> 8 == 0xA9:
-        return Answer(is_taken=False, is_refused=True, reason=f"{name} says that the data set does not match its SOP class ({shown})")
+        words = f"{name} says that the data set does not match its SOP class ({shown})"
+        return Answer(is_taken=False, is_refused=True, reason=words)
     if status >> 12 == 0xC:
         return Answer(is_taken=False, is_refused=True, reason=f"{name} says that it cannot understand it ({shown})")
     if status == CLASS_NOT_SUPPORTED:

@@ -102,9 +102,7 @@ def _request(web: Web, batch: list[Instance]) -> dict[str, Answer]:
             is_failure = status == FAILURE
             words = "failed while it stored it" if is_failure else "refuses it"
             reason = f"{web.node.name} {words} (HTTP {status}) and does not say why"
-            answer = Answer(
-                is_taken=False, reason=reason, retry=is_failure, is_unclear=is_failure, is_refused=not is_failure
-            )
+            answer = Answer(is_taken=False, reason=reason, retry=is_failure, is_unclear=is_failure, is_refused=not is_failure)
             return answers | {batch[0].instance_uid: answer}
         raise refusal(web.node, status)
     silent = f"{web.node.name} answered HTTP {status} and named it neither among what it stored nor among what failed"
