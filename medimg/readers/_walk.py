@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import zlib
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ DEPTH_LIMIT = 64  # folders within folders; deeper is a loop of mounts or an att
 FILES_LIMIT = 2_000_000  # of one call; beyond it the user gave the wrong folder
 
 KINDS = ((stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # pacs:/, https:/; a drive has one letter
+
 _last: tuple[str, tuple[int, ...], bytes] = ("", (), b"")
 
 
@@ -48,6 +51,11 @@ def find_files(paths: Iterable[str | Path]) -> Found:
             real = path.resolve(strict=True)
             mode = real.stat().st_mode
         except (OSError, RuntimeError, ValueError) as error:
+            if ADDRESS.match(str(given)):  # it is not shown: it may say whose study it is, or hold a password
+                raise ScanError(
+                    "An address was given in the place of a file. Give a file or folder that exists; of the commands only "
+                    "medimg infer takes pacs://, and medimg fetch brings the same studies into a folder."
+                ) from None
             reason = getattr(error, "strerror", None) or "it cannot be followed"
             raise ScanError(
                 f"{printable(path.name or str(path))} cannot be opened: {reason}. Give a file or folder that exists."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import traceback
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -175,6 +177,16 @@ def test_objects_that_are_no_scan_are_skipped_and_named(tmp_path):
         assert word in skipped.reason
         with pytest.raises(ScanError, match=word):
             readers.read(folder)
+
+
+@pytest.mark.parametrize(
+    "address", ["pacs://archive?PatientID=PID-4711", "PACS:/PID-4711", "https://erika:geheim-4711@archive/x"]
+)
+@pytest.mark.parametrize("kind", [str, Path])
+def test_an_address_in_the_place_of_a_file_is_not_shown(address, kind):
+    with pytest.raises(ScanError, match="An address was given") as caught:
+        readers.scan(kind(address))
+    assert "4711" not in "".join(traceback.format_exception_only(caught.value))
 
 
 def test_an_empty_folder_and_a_missing_one_are_said(tmp_path):
