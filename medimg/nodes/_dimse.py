@@ -25,6 +25,7 @@ VERIFICATION = "1.2.840.10008.1.1"
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 CONTEXTS_LIMIT = 128  # PS3.8 section 9.3.2.2: odd numbers of one byte
 ADDRESSES_LIMIT = 4
+PDU_LEAST = 8  # bytes: six go to the head of what a PDU carries (PS3.8 section 9.3.5), and data come in pairs
 CLASS_REFUSED = 3  # PS3.8 section 9.3.3.2: abstract syntax not supported
 # PS3.8 section 9.3.4: (source, reason) of a rejection
 CALLING_UNKNOWN, CALLED_UNKNOWN = (1, 3), (1, 7)
@@ -129,6 +130,14 @@ def open_link(node: DimseNode, contexts: Sequence[Context], *, received: Sequenc
         if connected:
             break
     answer = association.acceptor.primitive
+    if association.is_established and 0 < association.dimse.maximum_pdu_size < PDU_LEAST:
+        association.abort()
+        _close_wires(wires)
+        raise NodeError(
+            f"{node.name} says that it takes at most {association.dimse.maximum_pdu_size} bytes at a time, in which no message "
+            "fits. Look into its settings (maximum PDU length).",
+            retry=False,
+        )
     if answer is not None and answer.result == 0:
         if association.is_established:
             checkpoint_of(association).hold()

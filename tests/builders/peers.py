@@ -49,6 +49,7 @@ def scp(
     on_store=None,
     on_pdu=None,
     associations=10,
+    pdu_bytes=16382,
 ):
     """Start a PACS made of pynetdicom; give its node, and what it keeps: (data set, transfer syntax, class) by instance UID.
 
@@ -66,6 +67,7 @@ def scp(
         on_store: is called with the event first.
         associations: how many it takes at once.
         on_pdu: is called with the event of every PDU that arrives, by the thread that reads.
+        pdu_bytes: the most that it takes at a time.
     """
     from pydicom.dataset import Dataset
     from pynetdicom import AE, AllStoragePresentationContexts, evt
@@ -102,7 +104,7 @@ def scp(
             yield 0xFF00, answer
 
     entity = AE(ae_title="PEER")
-    entity.maximum_associations = associations
+    entity.maximum_associations, entity.maximum_pdu_size = associations, pdu_bytes
     for context in AllStoragePresentationContexts:
         if classes is None or context.abstract_syntax in classes:
             entity.add_supported_context(context.abstract_syntax, list(syntaxes))

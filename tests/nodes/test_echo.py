@@ -40,6 +40,15 @@ def test_who_speaks_another_language():
         echo(node)
 
 
+@pytest.mark.parametrize("pdu_bytes", [1, 6, 7])
+def test_who_takes_so_little_at_a_time_that_nothing_fits(pdu_bytes):
+    with scp(pdu_bytes=pdu_bytes) as (node, _), pytest.raises(NodeError, match=f"at most {pdu_bytes} bytes at a time") as refused:
+        echo(node)
+    assert not refused.value.retry
+    with scp(pdu_bytes=8) as (node, _):
+        echo(node)
+
+
 def test_a_web_server_that_is_no_archive():
     archive = Archive()
     archive.qido = 404
