@@ -130,14 +130,11 @@ def open_link(node: DimseNode, contexts: Sequence[Context], *, received: Sequenc
         if connected:
             break
     answer = association.acceptor.primitive
-    if association.is_established and 0 < association.dimse.maximum_pdu_size < PDU_LEAST:
+    why = _unusable(association, contexts) if association.is_established else ""
+    if why:
         association.abort()
         _close_wires(wires)
-        raise NodeError(
-            f"{node.name} says that it takes at most {association.dimse.maximum_pdu_size} bytes at a time, in which no message "
-            "fits. Look into its settings (maximum PDU length).",
-            retry=False,
-        )
+        raise NodeError(f"{node.name} {why}", retry=False)
     if answer is not None and answer.result == 0:
         if association.is_established:
             checkpoint_of(association).hold()
@@ -169,6 +166,19 @@ def open_link(node: DimseNode, contexts: Sequence[Context], *, received: Sequenc
         f"{node.name} broke the connection off before an association was agreed on. Look whether a DICOM service listens at "
         f"{node.host}:{node.port}{hint}."
     )
+
+
+def _unusable(association: Association, contexts: Sequence[Context]) -> str:
+    """Say why nothing can be sent over an association that the peer took, "" if something can."""
+    limit = association.dimse.maximum_pdu_size
+    if 0 < limit < PDU_LEAST:
+        return (
+            f"says that it takes at most {limit} bytes at a time, in which no message fits. Look into its settings (maximum PDU "
+            "length)."
+        )
+    proposed = {(abstract, syntax) for abstract, syntaxes in contexts for syntax in syntaxes}
+    taken = {(str(one.abstract_syntax), str(one.transfer_syntax[0])) for one in association.accepted_contexts}
+    return "" if taken <= proposed else "takes what was not proposed to it. Look whether it is a DICOM service."
 
 
 def tls_context(name: str, ca_file: Any, certificate_file: Any = None, key_file: Any = None) -> ssl.SSLContext:

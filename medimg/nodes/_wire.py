@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
+from functools import partial
 from threading import Condition
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
     from pynetdicom.ae import ApplicationEntity
     from pynetdicom.association import Association
@@ -87,6 +89,7 @@ def entity_of(node: DimseNode, wires: list[socket.socket], *, brings_instances: 
     class Entity(ApplicationEntity):
         def _create_socket(self, assoc: Association, *arguments: Any, **keywords: Any) -> AssociationSocket:
             assoc.dul.daemon = True  # a peer that hangs must not keep the process from ending
+            assoc.dul.run = partial(_run, assoc, assoc.dul.run)  # type: ignore[method-assign]
             assoc._reactor_checkpoint = Checkpoint(assoc)  # type: ignore[assignment]
             made = super()._create_socket(assoc, *arguments, **keywords)
             if made.socket is not None:
@@ -98,6 +101,18 @@ def entity_of(node: DimseNode, wires: list[socket.socket], *, brings_instances: 
     entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = node.timeout_s
     entity.network_timeout = None  # an idle timer would end an association whose peer is busy storing; ours are per message
     return entity
+
+
+def _run(association: Association, reactor: Callable[[], None]) -> None:
+    """Run the thread that sends and receives; where it comes upon what it cannot read, end the association and print nothing.
+
+    pynetdicom lets the exception end the thread: Python prints it, and whoever waits for an answer waits in vain.
+    """
+    try:
+        reactor()
+    except Exception:  # noqa: BLE001 - what a peer sends raises anything, and its text may quote the patient
+        association.is_aborted, association.is_established, association._kill = True, False, True
+        association.dimse.msg_queue.put((None, None))  # as pynetdicom does where the peer breaks off
 
 
 class Reader:
