@@ -115,7 +115,7 @@ def _deliver(node: Node, batch: Sequence[Entry], progress: Progress | None) -> d
     asked = [entry for entry in whole if entry.unclear]
     if asked:
         there = is_there(node, [(entry.study_uid, entry.series_uid, entry.instance_uid) for entry in asked])
-        ends |= {entry.id: End(state=State.DELIVERED) for entry in asked if there.get(entry.instance_uid)}
+        ends |= {entry.id: End(state=State.DELIVERED, reason=_form(entry)) for entry in asked if there.get(entry.instance_uid)}
     rest = [entry for entry in whole if entry.id not in ends]
     if rest:
         delivery = send([entry.file for entry in rest], node, progress=progress)

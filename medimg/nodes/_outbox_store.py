@@ -144,14 +144,17 @@ class Store:
             (node, study_uid, State.WAITING.value, State.GIVEN_UP.value),
         ).fetchall()
         for row in rows:
-            if row["state"] == State.GIVEN_UP.value and row["reason"].startswith(BY_A_PERSON):
+            if _is_stopped(row):
                 continue
             values = {**json.loads(row["other"]), "other": "", "state": State.WAITING.value, "reason": reason, "unclear": 0}
-            same = "SELECT id FROM entry WHERE node = ? AND instance_uid = ?"
+            same = "SELECT * FROM entry WHERE node = ? AND instance_uid = ?"
             there = database.execute(same, (node, values["instance_uid"])).fetchone()
-            if there is not None:  # it was put there by itself: that one goes on
-                database.execute("DELETE FROM entry WHERE id = ?", (row["id"],))
+            if there is not None and (there["sha256"] != values["sha256"] or _is_stopped(there)):
+                database.execute("DELETE FROM entry WHERE id = ?", (row["id"],))  # that one stays as it is
                 continue
+            if there is not None:  # it went there before: the node is asked whether it still has it
+                database.execute("DELETE FROM entry WHERE id = ?", (there["id"],))
+                values["unclear"] = 1
             columns = ", ".join(f"{name} = ?" for name in values)
             database.execute(
                 f"UPDATE entry SET {columns}, next_try_at = ? WHERE id = ?",  # noqa: S608 - names of columns
@@ -263,6 +266,11 @@ class Store:
             f"The outbox is damaged: {DATABASE} is not whole. Its objects are files of their own: move the folder away, and send "
             f"what lies in its {OBJECTS}/ with medimg send."
         )
+
+
+def _is_stopped(row: sqlite3.Row) -> bool:
+    """Say whether a person gave an entry up."""
+    return bool(row["state"] == State.GIVEN_UP.value and row["reason"].startswith(BY_A_PERSON))
 
 
 def _holds_other(folder: Path) -> bool:

@@ -234,6 +234,24 @@ def test_a_node_that_takes_no_label_maps_gets_the_binary_forms_of_all_that_refer
     assert list(outbox.store.objects.iterdir()) == []
 
 
+def test_a_study_put_again_is_asked_for_in_the_binary_form_that_it_was_delivered_in(outbox, archive, tmp_path):
+    names = ["seg", "seg_binary", "key_1"]
+    for number, name in enumerate(names, 1):
+        write_object(tmp_path / f"{name}.dcm", number, **({"SOPClassUID": LABEL_MAP} if name == "seg" else {}))
+    files, binary = [tmp_path / f"{name}.dcm" for name in names], f"{STUDY}.2.2"
+    archive.refuses = {f"{STUDY}.2.1"}
+    for is_lost, sent in ((False, 1), (False, 1), (True, 2)):
+        if is_lost:
+            del archive.stored[binary]
+        put = outbox.put(files, "archive")
+        outbox.send()
+        assert [str(entry.state) for entry in outbox.again(put)] == ["delivered"] * 2
+        assert "Its binary form" in outbox.again(put)[-1].reason + outbox.again(put)[0].reason
+        assert archive.received.count(binary) == sent
+        assert binary in archive.stored
+        assert len(outbox.entries()) == 2
+
+
 @pytest.mark.parametrize("is_given_up", [False, True])
 def test_a_refused_label_map_and_its_other_form_are_one_change(outbox, archive, monkeypatch, tmp_path, is_given_up):
     """The process ends as soon as the refusal is known: the study's outlines arrive all the same, in the binary form."""
