@@ -74,12 +74,16 @@ def _require_alive(node: DimseNode) -> None:
 
 
 def _of_series(link: Link, study_uid: str, series_uid: str, uids: list[str]) -> dict[str, Told]:
-    """Ask for the instances of one series: by name where they are few, then all of them, then whether there are any."""
+    """Ask for instances of one series: by name where they are few, then for all, then one by one, then whether there are any."""
     above = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid}
     try:
-        there = _instances(link, above, uids) if len(uids) <= LISTED else set()
+        there = (_some(link, above, uids) or set()) if len(uids) <= LISTED else set()
         if not there.issuperset(uids):  # more than a list holds; or a peer that does not understand a list
-            there |= _instances(link, above, [])
+            every = _some(link, above, [])
+            there |= every or set()
+            if every is None or every:  # it need not be all: some give a part of a long list, and refuse the rest, or say nothing
+                for uid in [uid for uid in uids if uid not in there]:
+                    there |= _instances(link, above, [uid])
         return {uid: Told(uid in there) for uid in uids}
     except UnansweredError as error:
         if error.is_over:
@@ -92,6 +96,16 @@ def _of_series(link: Link, study_uid: str, series_uid: str, uids: list[str]) -> 
         # however many there are: they may be those that it had before
         reason = f"{link.node.name} only says that the series holds {count} instances, not which"
         return {uid: Told(None, reason) for uid in uids}
+
+
+def _some(link: Link, above: dict[str, str], uids: list[str]) -> set[str] | None:
+    """Return the instances that are there, None if the peer refuses the question."""
+    try:
+        return _instances(link, above, uids)
+    except UnansweredError as error:
+        if error.is_over:
+            raise
+        return None
 
 
 def _instances(link: Link, above: dict[str, str], uids: list[str]) -> set[str]:

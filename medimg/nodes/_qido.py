@@ -63,7 +63,7 @@ def _there(web: Web, study_uid: str, series_uid: str, uids: list[str]) -> set[st
     """Ask for instances by name where they are few, else for all of the series; then the other way if that tells nothing.
 
     Some archives pass over what they do not know: the UID, so that they show any instances, or the offset, so that they show the
-    first ones for ever.
+    first ones for ever; and some show a part of a long list and nothing behind it (Orthanc: LimitFindInstances).
     """
     ways = (_by_name, _all) if len(uids) <= SINGLY else (_all, _by_name)
     there: set[str] = set()
@@ -88,13 +88,13 @@ def _by_name(web: Web, above: dict[str, str], uids: list[str]) -> tuple[set[str]
 
 
 def _all(web: Web, above: dict[str, str], _uids_wanted: list[str]) -> tuple[set[str], bool]:
-    """Return the UIDs of all instances of a series, and whether they came to an end."""
+    """Return the UIDs of all instances of a series, and whether there are none: some cut a list off where it ends in silence."""
     there: set[str] = set()
     for _ in range(PAGES_LIMIT):
         page = search(web, _path(above), {"limit": str(PAGE), "offset": str(len(there))})
         new = _uids(page, above) - there
         if not new:
-            return there, not page
+            return there, not page and not there
         there |= new
     return there, False
 

@@ -50,6 +50,8 @@ def scp(
     on_pdu=None,
     associations=10,
     pdu_bytes=16382,
+    most=None,
+    end_status=0x0000,
 ):
     """Start a PACS made of pynetdicom; give its node, and what it keeps: (data set, transfer syntax, class) by instance UID.
 
@@ -68,6 +70,7 @@ def scp(
         associations: how many it takes at once.
         on_pdu: is called with the event of every PDU that arrives, by the thread that reads.
         pdu_bytes: the most that it takes at a time.
+        most: answers that it gives to one question, and `end_status` in place of the others.
     """
     from pydicom.dataset import Dataset
     from pynetdicom import AE, AllStoragePresentationContexts, evt
@@ -94,14 +97,15 @@ def scp(
             return
         uids = wanted.get("SOPInstanceUID")
         listed = [uids] if isinstance(uids, str) else list(uids or [])
-        for uid in held if shows is None else shows:
-            if listed and "" not in listed and uid not in listed:
-                continue
+        fitting = [uid for uid in (held if shows is None else shows) if not listed or "" in listed or uid in listed]
+        for uid in fitting[:most]:
             answer = Dataset()
             answer.QueryRetrieveLevel, answer.SOPInstanceUID = wanted.QueryRetrieveLevel, uid
             answer.SeriesInstanceUID = wanted.SeriesInstanceUID
             answer.NumberOfSeriesRelatedInstances = len(held)
             yield 0xFF00, answer
+        if len(fitting) > len(fitting[:most]) and end_status:
+            yield end_status, None
 
     entity = AE(ae_title="PEER")
     entity.maximum_associations, entity.maximum_pdu_size = associations, pdu_bytes
@@ -158,8 +162,13 @@ def raw(behave, *, timeout_s=2.0):
 class Archive:
     """What a DICOMweb server of a test was asked, and how it answers."""
 
-    def __init__(self, *, stow=None, there=(), qido=200, passes_over=(), says=None):
-        """Make one; `passes_over` names the keys of a question that it does not know, `says` what stands in every answer."""
+    def __init__(self, *, stow=None, there=(), qido=200, passes_over=(), says=None, most=None):
+        """Make one.
+
+        `passes_over` names the keys of a question that it does not know, `says` what stands in every answer, `most` is how many
+        instances it looks through for one question.
+        """
+        self.most = most
         self.stow, self.there, self.qido = stow, set(there), qido
         self.passes_over, self.says = passes_over, says or {}
         self.requests = []
@@ -197,7 +206,8 @@ def web(archive: Archive, *, ssl_context=None, timeout_s=30.0, **node):
                 return
             keys = {key: value for key, value in parse_qsl(urlsplit(self.path).query) if key not in archive.passes_over}
             wanted, first = keys.get("SOPInstanceUID"), int(keys.get("offset", 0))
-            found = [uid for uid in sorted(archive.there) if wanted in (None, uid)][first : first + int(keys.get("limit", 1000))]
+            fitting = [uid for uid in sorted(archive.there) if wanted in (None, uid)][: archive.most]
+            found = fitting[first : first + int(keys.get("limit", 1000))]
             rows = [{"00080018": {"vr": "UI", "Value": [uid]}, **archive.says} for uid in found]
             self.answer(200 if rows else 204, json.dumps(rows).encode() if rows else b"")
 

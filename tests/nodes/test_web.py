@@ -199,7 +199,7 @@ def test_many_instances_are_listed_page_by_page(monkeypatch):
     with web(archive) as node:
         found = is_there(node, wanted)
     assert [uid for uid, there in found.items() if not there] == ["1.4.11"]
-    assert len(archive.requests) == 7, "six pages, and one that is empty"
+    assert len(archive.requests) == 8, "six pages, one that is empty, and one for what was on none of them"
 
 
 def test_tls_wants_a_version_that_is_not_broken():
