@@ -15,7 +15,7 @@ from medimg.preprocessing import resample
 from medimg.readers import read, read_mask
 from medimg.readers._mask import RTSTRUCT, SEG, kind_of
 from medimg.training.chests import TARGET, Chest, Mark
-from medimg.training.cubes import Cubes
+from medimg.training.cubes import Cubes, require_numbers
 from medimg.values import Mask
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ def read_list(path: str | Path, *, splits: Collection[str] = (), without: Collec
     path = Path(path)
     parts = [part for line, pair in _pairs(path, splits, without) for part in _lesions(line, *pair)]
     if not parts:
-        raise ScanError(f"{path.name} holds no lesion that was asked for. Give a list with masks of lesions, or another split.")
+        of_others = " of patients that the model was not made with" if without else ""
+        whose = f" of the split {', '.join(splits)}" if splits else of_others
+        raise ScanError(f"{path.name} holds no lesion{whose}. Give a list with masks of lesions, or another split.")
     hu, mask, rows = zip(*parts, strict=True)
     return Cubes(hu=np.stack(hu), mask=np.stack(mask), rows=tuple(rows))
 
@@ -72,7 +74,7 @@ def _pairs(
 ) -> Iterator[tuple[dict[str, str], tuple[Volume, NDArray[np.bool_]]]]:
     """Give every line of a list that was asked for, with its scan and its mask; what is wrong with one names the line."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write a mark of order first
             lines = list(csv.DictReader(file))
     except (OSError, ValueError) as error:
         raise ScanError(f"{path.name} cannot be read as a list: {error}. Give a CSV with columns {', '.join(NEEDED)}.") from error
@@ -83,6 +85,13 @@ def _pairs(
     for number, line in enumerate(lines, 2):
         if (splits and line.get("split") not in splits) or line["patient_id"] in without:
             continue
+        empty = [name for name in NEEDED if not line[name]]
+        if empty:
+            raise ScanError(f"Line {number} of {path.name} says nothing for {', '.join(empty)}. Complete or remove it.")
+        try:
+            require_numbers(line)
+        except ValueError as error:
+            raise ScanError(f"Line {number} of {path.name}: {error}. Correct it, or leave it empty.") from error
         if line["image"] in seen:
             raise ScanError(f"Line {number} of {path.name} names a scan again. Put all lesions of a scan into one mask.")
         seen.add(line["image"])

@@ -65,6 +65,27 @@ def test_a_list_that_is_none_is_refused(tmp_path, text):
         read_list(tmp_path / "list.csv")
 
 
+def test_a_list_from_a_spreadsheet_is_read(scan):
+    text = (scan / "list.csv").read_text()
+    (scan / "list.csv").write_text(text, encoding="utf-8-sig")
+    assert len(read_list(scan / "list.csv").rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("image.nii.gz,mask.nii.gz,P1,val,yes", "Line 2 of list.csv: column malignant holds something that is no number"),
+        ("image.nii.gz,mask.nii.gz,P1,val,3", "column malignant holds something else than 0 and 1"),
+        ("image.nii.gz,,P1,val,1", "Line 2 of list.csv says nothing for mask"),
+        ("image.nii.gz,mask.nii.gz", "says nothing for patient_id"),
+    ],
+)
+def test_a_line_that_is_not_complete_or_no_number_is_named(scan, line, words):
+    (scan / "list.csv").write_text(f"image,mask,patient_id,split,malignant\n{line}\n")
+    with pytest.raises(ScanError, match=words):
+        read_list(scan / "list.csv")
+
+
 def test_a_mask_may_be_a_dicom_seg(example_dicoms, tmp_path):
     """medimg's own SEG of the phantom, written by `infer`, cuts the same cubes as the mask it was made of."""
     result = medimg.infer(example_dicoms, output=tmp_path / "out", explain="none")
