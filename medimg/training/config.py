@@ -10,8 +10,8 @@ from medimg.errors import OptionError
 
 COMMON = ("steps", "learning_rate", "weight_decay", "limit_s", "check_every", "patience", "seed")
 KEYS = {
-    "data": ("path",),
-    "model": ("base", "name", "version", "summary", "training"),
+    "data": ("path", "collection", "licence"),
+    "model": ("base", "name", "version", "summary", "licence", "training"),
     "detect": (*COMMON, "cubes_a_step", "chests_a_step"),
     "outline": (*COMMON, "nodules_a_step", "others_a_step", "channels"),
 }

@@ -76,6 +76,34 @@ def test_the_log_is_one_that_tensorboard_reads(trained):
     assert "loss on other patients" in events.Tags()["scalars"]
 
 
+def test_the_card_says_nothing_that_held_for_the_packaged_model_alone(trained):
+    """Licence, evidence and reasons are of other weights and other patients; whose data these are, nobody said."""
+    card = load_model(trained / "out" / "model", device="cpu").card
+    assert card.licence == "not stated"
+    assert {name for name in card.evidence if name.endswith("_nodules")} == {"val_nodules"}
+    assert "0.2.0" not in card.evidence["how"]
+    assert not any("98 %" in stage.why for stage in card.stages)
+    assert "LIDC" not in (trained / "out" / "model" / "patients.csv").read_text()
+
+
+def test_what_nobody_rated_is_no_score_of_the_model(tmp_path):
+    """The network gives numbers for suspicion and texture, too, when only outlines taught it; they mean nothing."""
+    nothing = dict.fromkeys(("malignant", "malignancy_mean", "texture_mean"), "")
+    splits = ("train", "train", "val", "val")
+    data = write_cubes(tmp_path / "data", np.linspace(4, 6, 4), row_of=lambda number: {"split": splits[number], **nothing})
+    folder = train(config(tmp_path, steps=1), data=data, output=tmp_path / "out", tell=lambda line: None)
+    card = load_model(folder, device="cpu").card
+    assert [line.name for line in card.stage("classify").scores] == ["nodule", "calcification"]
+    assert card.second_opinion is None
+    assert not [name for name in json.loads((folder / "figures.json").read_text()) if name.startswith(("malig", "texture"))]
+
+
+def test_checkpoints_of_other_data_are_not_taken_up(trained, tmp_path):
+    other = write_cubes(tmp_path / "data", (4, 5), row_of=lambda number: {"split": ("train", "val")[number]})
+    with pytest.raises(OptionError, match="a training on other data"):
+        train(config(trained), data=other, output=trained / "out")
+
+
 def test_a_run_that_is_called_again_goes_on(trained, data):
     before = torch.load(trained / "out" / "work" / "outline.pt", weights_only=True)
     lines = []
