@@ -37,6 +37,7 @@ def read_list(path: str | Path, *, splits: Collection[str] = (), without: Collec
     The list is a CSV with a header: `image` and `mask` (NIfTI, NRRD, MHA or a DICOM folder; the mask may be a DICOM SEG or
     RTSTRUCT), each relative to the list, and `patient_id`. `split`, `manufacturer`, `malignant` (0 or 1) and LIDC's ratings
     (`malignancy_mean`, `texture_mean` ...) are taken where they stand. Every connected piece of a mask is a lesion.
+    Beyond the ends of a scan its cube holds air, as those of a folder of cubes do.
 
     Raises:
         ScanError: the list cannot be read, a scan or mask of it cannot, or they lie on different places; the line is named.
@@ -123,14 +124,26 @@ def _lesions(
         alone[box] = inside
         index = np.argwhere(inside).mean(axis=0) + corner
         grid = cube_grid(volume.grid.to_mm(index).tolist(), edge=EDGE, spacing_mm=SPACING_MM)
-        hu = np.clip(np.rint(sample(volume, grid)), AIR_HU, 32767).astype(np.int16)
-        own = sample_array(alone, volume.grid, grid, mode="constant") >= 0.5
-        others = sample_array(mask & ~alone, volume.grid, grid, mode="constant") >= 0.5
+        scanned = _is_scanned(volume.grid, grid)
+        values = np.where(scanned, sample(volume, grid), AIR_HU)
+        hu = np.clip(np.rint(values), AIR_HU, 32767).astype(np.int16)
+        own = (sample_array(alone, volume.grid, grid, mode="nearest") >= 0.5) & scanned
+        others = (sample_array(mask & ~alone, volume.grid, grid, mode="nearest") >= 0.5) & scanned
         if not own.any():
             continue
         centroid = grid.to_mm(np.argwhere(own).mean(axis=0))
         diameter_mm = float(np.cbrt(6 / np.pi * own.sum() * SPACING_MM**3))
         yield hu, np.where(own, 1, np.where(others, 2, 0)).astype(np.uint8), _row(line, number, grid, centroid, diameter_mm)
+
+
+def _is_scanned(scan: Grid, cube: Grid) -> NDArray[np.bool_]:
+    """Say which voxels of a cube lie in a scan.
+
+    Beyond its end a lesion that it cuts would go on, and there is no outline there: it would be learnt and counted as wrong.
+    """
+    places = scan.to_index(cube.to_mm(np.array(list(np.ndindex(*cube.shape)))))
+    inside: NDArray[np.bool_] = np.logical_and(places >= -0.5, places <= np.array(scan.shape) - 0.5).all(axis=1)
+    return inside.reshape(cube.shape)
 
 
 def _row(line: dict[str, str], number: int, grid: Grid, centroid: Any, diameter_mm: float) -> dict[str, str]:
