@@ -142,7 +142,7 @@ def _is_scanned(scan: Grid, cube: Grid) -> NDArray[np.bool_]:
     Beyond its end a lesion that it cuts would go on, and there is no outline there: it would be learnt and counted as wrong.
     """
     places = scan.to_index(cube.to_mm(np.array(list(np.ndindex(*cube.shape)))))
-    inside: NDArray[np.bool_] = np.logical_and(places >= -0.5, places <= np.array(scan.shape) - 0.5).all(axis=1)
+    inside = np.asarray(np.logical_and(places >= -0.5, places <= np.array(scan.shape) - 0.5).all(axis=1), bool)
     return inside.reshape(cube.shape)
 
 
