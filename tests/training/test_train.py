@@ -141,6 +141,23 @@ def test_two_processes_share_a_training(data, tmp_path):
     assert torch.load(tmp_path / "out" / "work" / "detect.pt", weights_only=True)["step"] == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[detect]\nsteps = "many"\n', r"steps cannot be many. Give a whole number from 1 on"),
+        ("[outline]\nsteps = 0\n", "a whole number from 1 on"),
+        ("[outline]\nlearning_rate = -1.0\n", "a number above 0"),
+        ("[outline]\nchannels = 16\n", "a list of whole numbers"),
+        ("[model]\nversion = 1.0\n", "words in quotes"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_before_anything_runs(tmp_path, text, words):
+    (tmp_path / "a.toml").write_text(text)
+    with pytest.raises(OptionError, match=words):
+        train(tmp_path / "a.toml", data=tmp_path, output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_is_not_understood_is_answered(tmp_path, data):
     (tmp_path / "a.toml").write_text("[detect]\nstep = 4\n")
     with pytest.raises(OptionError, match=r"steps \(the nearest\)"):
