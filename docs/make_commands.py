@@ -95,15 +95,18 @@ of it.
 
 ## What `medimg train` does
 
-`CONFIG` has tables `[data]` (`path`, relative to the file), `[model]` (`name`, `version`, `summary`, `training`: words for the
-card;
-`base`: the model whose card is copied), `[detect]` and `[outline]` (`steps`, `learning_rate`, `weight_decay`, `seed`, `limit_s`,
+`CONFIG` has tables `[data]` (`path`, relative to the file; `collection` and `licence`, which `patients.csv` names), `[model]`
+(`name`, `version`, `summary`, `licence`, `training`: words for the card, which takes none of them from another model; `base`: the
+model whose limits and operating point are taken over),
+`[detect]` and `[outline]` (`steps`, `learning_rate`, `weight_decay`, `seed`, `limit_s`,
 crops a step; `check_every` and `patience` end a run that gets no better on the validation patients). The splits `train` and `val`
-of the data are used, no other.
+of the data are used, no other. A score that no rating in the data taught (suspicion needs `malignant`, 0 and 1; texture and
+calcification LIDC's means) is none of the model's.
 
 `FOLDER/work` holds checkpoints and, where `tensorboard` is installed, its logs (`tensorboard --logdir FOLDER/work`);
 `FOLDER/model`
-is the finished package: `medimg infer SCAN --model FOLDER/model`. The same command takes up a run that was killed. Several
+is the finished package: `medimg infer SCAN --model FOLDER/model`.
+The same command takes up a run that was killed, on the same data. Several
 processes share a training: `torchrun --nproc-per-node 2 -m medimg train CONFIG --output FOLDER`.
 
 ## What `medimg send --json` prints

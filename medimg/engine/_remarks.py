@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 CUT = "It is cut by the edge of the scan: it is at least as large as measured."
 
 
+def sizes_of(card: ModelCard) -> str:
+    """Return the sentence on what a model does not look for: without it, "no finding" beside a large mass would mislead."""
+    least, most = card.diameter_range_mm
+    return f"{card.name} was made for lesions of {least:g} to {most:g} mm: larger masses, and smaller spots, it may not see."
+
+
 def remarks_on(card: ModelCard, mask: Mask, measures: Measures, *, label: int) -> tuple[str, ...]:
     """Return sentences on one label of `mask`: beyond the model's range of sizes, cut by the scan's edge."""
     found = []

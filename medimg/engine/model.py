@@ -12,6 +12,7 @@ from medimg.engine import _scores, _windows
 from medimg.engine._accept import require_input, require_lung, require_region
 from medimg.engine._findings import findings_of, onto
 from medimg.engine._lesions import FLIPS, ONCE, Lesion, describe, grown, middle_part
+from medimg.engine._remarks import sizes_of
 from medimg.engine.cubes import box_under
 from medimg.engine.devices import choose_device
 from medimg.errors import GeometryError
@@ -99,9 +100,9 @@ class Model:
             UnsuitableScanError: the volume is not what the card says the model was made for.
         """
         tell = progress or (lambda stage, done, total: None)
-        remarks = () if volume.modality else (f"{NO_MODALITY} {self.card.input.modality}.",)
+        unsaid = () if volume.modality else (f"{NO_MODALITY} {self.card.input.modality}.",)
         volume = volume.of_modality(self.card.input.modality)
-        region, unseen, seen, seconds = self._search(volume, tell, unsaid=bool(remarks))
+        region, unseen, seen, seconds = self._search(volume, tell, unsaid=bool(unsaid))
         start = time.perf_counter()
         findings, mask, small = findings_of(self.card, volume, region, self._kept(seen))
         _lap(seconds, "outline", start)
@@ -111,7 +112,7 @@ class Model:
             looked_for=self.card.finding_kind,
             looked_in=self.card.finding_site,
             not_evaluated=(*unseen, *small),
-            remarks=remarks,
+            remarks=(*unsaid, sizes_of(self.card)),
             seconds=seconds,
         )
         middles = (self._middle(lesion, self.card.stage("outline")) for _, lesion in seen)

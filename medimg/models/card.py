@@ -131,9 +131,13 @@ class ModelCard:
                 }
                 for stage in self.stages
             ],
-            "second_opinion": asdict(self.second_opinion) if self.second_opinion else None,
+            "second_opinion": _listed(asdict(self.second_opinion)) if self.second_opinion else None,
             "evidence": self.evidence,
         }
+
+
+def _listed(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
 
 
 def read_card(path: Path) -> ModelCard:

@@ -14,6 +14,8 @@ from medimg.training.config import read_config
 if TYPE_CHECKING:
     from medimg.training import Chest, Cubes
 
+COLLECTION, LICENCE = "LIDC-IDRI", "CC BY 3.0"  # of the data that these steps were written for
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one of the steps; DATA is a folder with `lidc_nodules/` and `whole_chest/`."""
@@ -105,7 +107,8 @@ def _package(options: argparse.Namespace) -> int:
     folder = load_package(options.model).folder
     package_weights(folder, {f"{name}.safetensors": options.work / f"{name}.pt" for name in ("detect", "outline")})
     cubes = _cubes(options, "train", "val")
-    write_patients(folder / "patients.csv", cubes, read_chests(options.data / "whole_chest"))
+    chests = read_chests(options.data / "whole_chest")
+    write_patients(folder / "patients.csv", cubes, chests, collection=COLLECTION, licence=LICENCE)
     return 0
 
 

@@ -36,13 +36,18 @@ class Mark:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Chest:
-    """A whole scan with its marks; `patient` is whose it is, its own name where nothing else is said."""
+    """A whole scan with its marks; `patient` is whose it is, "" where only its name says it."""
 
     name: str
     split: str
     volume: Volume
     marks: tuple[Mark, ...]
     patient: str = ""
+
+    @property
+    def whose(self) -> str:
+        """The id of the patient; a scan that names none is a patient of its own."""
+        return self.patient or self.name
 
 
 def read_chests(folder: str | Path) -> Iterator[Chest]:
@@ -60,8 +65,9 @@ def read_chests(folder: str | Path) -> Iterator[Chest]:
             grid = Grid.straight(info["size_zyx"], spacing_mm=info["spacing_xyz_mm"][::-1], origin_mm=info["origin_xyz_mm"])
             volume = Volume(array=_voxels(where / "volume.npy.xz", info["hu_step"]), grid=grid, modality="CT", unit="HU")
             marks = tuple(_mark(line) for line in lines if line["scan"] == info["name"])
-            yield Chest(name=info["name"], split=info["split"], volume=volume, marks=marks)
-    except (OSError, KeyError, ValueError, lzma.LZMAError) as error:
+            patient = str(info.get("patient_id") or "")  # two scans of a patient have two names
+            yield Chest(name=info["name"], split=info["split"], volume=volume, marks=marks, patient=patient)
+    except (OSError, EOFError, KeyError, TypeError, ValueError, lzma.LZMAError) as error:
         raise ScanError(
             f"{folder.name} is not a folder of chest scans: {error}. Give the folder that holds lesions.csv and the scans."
         ) from error

@@ -9,9 +9,10 @@ from typing import Any
 from medimg.errors import OptionError
 
 COMMON = ("steps", "learning_rate", "weight_decay", "limit_s", "check_every", "patience", "seed")
+REALS = ("learning_rate", "weight_decay", "limit_s")  # the other numbers are counts
 KEYS = {
-    "data": ("path",),
-    "model": ("base", "name", "version", "summary", "training"),
+    "data": ("path", "collection", "licence"),
+    "model": ("base", "name", "version", "summary", "licence", "training"),
     "detect": (*COMMON, "cubes_a_step", "chests_a_step"),
     "outline": (*COMMON, "nodules_a_step", "others_a_step", "channels"),
 }
@@ -34,4 +35,20 @@ def read_config(path: str | Path) -> dict[str, dict[str, Any]]:
         for key in values:
             if key not in KEYS[table]:
                 raise OptionError.unknown(f"config [{table}]", key, KEYS[table])
+            wanted = _wanted(key, values[key], is_text=table in ("data", "model"))
+            if wanted:
+                raise OptionError(f"config [{table}] {key}", values[key], wanted)
     return tables
+
+
+def _wanted(key: str, value: Any, *, is_text: bool) -> str:
+    """Return what a value should be, "" if it is."""
+    if is_text:
+        return "" if isinstance(value, str) else "words in quotes"
+    if key == "channels":
+        return "" if isinstance(value, list) and all(type(one) is int and one > 0 for one in value) else "a list of whole numbers"
+    if key in REALS:
+        least = 0 if key == "weight_decay" else 1e-12
+        return "" if type(value) in (int, float) and value >= least else "a number above 0"
+    least = 0 if key in ("seed", "patience", "chests_a_step", "others_a_step") else 1
+    return "" if type(value) is int and value >= least else f"a whole number from {least} on"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+PLACE = tuple(f"{what}_{axis}" for what in ("origin", "centroid") for axis in "xyz")
+NUMBERS = ("malignan", "texture_", "calcification_", "diameter_mm")  # columns whose names begin so hold numbers, or nothing
 HU_STEP = 8
 AIR_HU = -1024
 
@@ -41,7 +43,7 @@ class Cubes:
 
     def numbers(self, column: str) -> NDArray[np.float64]:
         """Return a column of the table as numbers, nan where it is empty."""
-        return np.array([float(row[column]) if row[column] else np.nan for row in self.rows])
+        return np.array([float(row[column]) if row.get(column) else np.nan for row in self.rows])
 
     @property
     def origins_mm(self) -> NDArray[np.float64]:
@@ -70,13 +72,15 @@ def read_cubes(folder: str | Path, *, splits: Collection[str] = (), without: Col
             ]
         rows.sort(key=lambda row: (row["file"], int(row["row"])))
         groups = {group: _group(folder, group) for group in dict.fromkeys(row["file"] for row in rows)}
-    except (OSError, KeyError, ValueError, lzma.LZMAError) as error:
+        for row in rows:
+            _check(row, len(groups[row["file"]][0]))
+    except (OSError, EOFError, KeyError, TypeError, ValueError, lzma.LZMAError) as error:
         raise ScanError(
             f"{folder.name} is not a folder of nodule cubes: {error}. Give the folder that holds labels.csv and the cubes."
         ) from error
     if not rows:
         raise ScanError(
-            f"{folder.name} holds no cubes of {_asked(splits)}. Give a split that labels.csv names, or another folder."
+            f"{folder.name} holds no cubes of {_asked(splits, without)}. Give a split that labels.csv names, or another folder."
         )
     hu = np.stack([groups[row["file"]][0][int(row["row"])] for row in rows])
     mask = np.stack([groups[row["file"]][1][int(row["row"])] for row in rows])
@@ -85,8 +89,35 @@ def read_cubes(folder: str | Path, *, splits: Collection[str] = (), without: Col
     return cubes
 
 
-def _asked(splits: Collection[str]) -> str:
-    return f"split {', '.join(splits)}" if splits else "patients that were asked for"
+def _asked(splits: Collection[str], without: Collection[str]) -> str:
+    if splits:
+        return f"split {', '.join(splits)}"
+    return "patients that the model was not made with" if without else "any patient"
+
+
+def _check(row: dict[str, str], cubes: int) -> None:
+    """Refuse a line that names a cube which is not there, lacks its place, or has a word for a number."""
+    if not 0 <= int(row["row"]) < cubes:
+        raise ValueError(f"labels.csv names cube {row['row']} of {row['file']}, which holds {cubes}")
+    for column in PLACE:
+        float(row[column])
+    require_numbers(row)
+
+
+def require_numbers(row: dict[str, str]) -> None:
+    """Refuse a word where a rating or a diameter is expected.
+
+    Raises:
+        ValueError: the column is named.
+    """
+    for column, value in row.items():
+        if value and column and column.startswith(NUMBERS):
+            try:
+                float(value)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"column {column} holds something that is no number") from error
+        if column == "malignant" and value and float(value) not in (0.0, 1.0):
+            raise ValueError("column malignant holds something else than 0 and 1")
 
 
 def _group(folder: Path, group: str) -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
@@ -97,7 +128,10 @@ def _group(folder: Path, group: str) -> tuple[NDArray[np.int16], NDArray[np.uint
     steps = ((code >> 1) ^ -(code & 1)).astype(np.int16)  # zigzag: small differences of either sign are small codes
     for axis in (1, 2, 3):
         steps = np.cumsum(steps, axis=axis, dtype=np.int16)
-    bits = np.unpackbits(_array(folder / f"masks_{group}.npy.xz"), count=steps.size)
+    packed = _array(folder / f"masks_{group}.npy.xz")
+    if packed.size != -(-steps.size // 8):
+        raise ValueError(f"masks_{group} are not those of cubes_{group}: their sizes differ")
+    bits = np.unpackbits(packed, count=steps.size)
     return steps * np.int16(HU_STEP) + np.int16(AIR_HU), bits.reshape(steps.shape)
 
 

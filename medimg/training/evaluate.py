@@ -100,7 +100,7 @@ def evaluate(
         whole = list_chests(folder, splits=[split] if split else [], without=seen)
         found |= evaluate_chests(loaded, whole, tell=lambda done: tell("scans", done, 0)).figures()
     if chests_at is not None:
-        chests = [chest for chest in read_chests(chests_at) if (chest.split == split if split else chest.name not in seen)]
+        chests = [chest for chest in read_chests(chests_at) if (chest.split == split if split else chest.whose not in seen)]
         if chests:
             found |= evaluate_chests(loaded, chests, tell=lambda done: tell("scans", done, len(chests))).figures()
         elif cubes_at is None:

@@ -67,7 +67,7 @@ def evaluate_chests(model: Model, chests: Iterable[Chest], *, tell: Callable[[in
     candidates: list[tuple[float, int, int]] = []
     for number, chest in enumerate(chests):
         tell(number)
-        patients.append(chest.patient or chest.name)
+        patients.append(chest.whose)
         try:
             prediction, places = model.search(chest.volume)
         except UnsuitableScanError as error:

@@ -22,7 +22,7 @@ TRUTH, DRAWN = "#4cc9f0", "#ffd166"
 def draw_failures(cases: Cases, cubes: Cubes, *, each: int = COLUMNS) -> bytes:
     """Return a PNG: the worst outlines, the nodules that a search missed, and the suspicion furthest off, `each` of a kind.
 
-    Every picture is the slice in which the readers' outline (blue) is largest, with the model's (yellow). Cases and cubes are
+    Every picture is the slice in which the data's outline (blue) is largest, with the model's (yellow). Cases and cubes are
     those of one evaluation, in the same order. What stands below a picture names the data's own public case.
     """
     from matplotlib.figure import Figure
@@ -37,7 +37,7 @@ def draw_failures(cases: Cases, cubes: Cubes, *, each: int = COLUMNS) -> bytes:
                 number, words = chosen[place]
                 _draw(spot, cases.cases[number], cubes, number, words)
         line[0].set_title(title, fontsize=8, loc="left", fontweight="bold")
-    figure.supxlabel("Blue: three or more of four readers. Yellow: the model, from a point up to 5 mm off.", fontsize=8)
+    figure.supxlabel("Blue: the outline of the data. Yellow: the model, from a point up to 5 mm off.", fontsize=8)
     content = BytesIO()
     figure.savefig(content, format="png", metadata={"Software": None})
     return content.getvalue()

@@ -15,7 +15,7 @@ from medimg.preprocessing import resample
 from medimg.readers import read, read_mask
 from medimg.readers._mask import RTSTRUCT, SEG, kind_of
 from medimg.training.chests import TARGET, Chest, Mark
-from medimg.training.cubes import Cubes
+from medimg.training.cubes import Cubes, require_numbers
 from medimg.values import Mask
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def read_list(path: str | Path, *, splits: Collection[str] = (), without: Collec
     The list is a CSV with a header: `image` and `mask` (NIfTI, NRRD, MHA or a DICOM folder; the mask may be a DICOM SEG or
     RTSTRUCT), each relative to the list, and `patient_id`. `split`, `manufacturer`, `malignant` (0 or 1) and LIDC's ratings
     (`malignancy_mean`, `texture_mean` ...) are taken where they stand. Every connected piece of a mask is a lesion.
+    Beyond the ends of a scan its cube holds air, as those of a folder of cubes do.
 
     Raises:
         ScanError: the list cannot be read, a scan or mask of it cannot, or they lie on different places; the line is named.
@@ -44,7 +45,9 @@ def read_list(path: str | Path, *, splits: Collection[str] = (), without: Collec
     path = Path(path)
     parts = [part for line, pair in _pairs(path, splits, without) for part in _lesions(line, *pair)]
     if not parts:
-        raise ScanError(f"{path.name} holds no lesion that was asked for. Give a list with masks of lesions, or another split.")
+        of_others = " of patients that the model was not made with" if without else ""
+        whose = f" of the split {', '.join(splits)}" if splits else of_others
+        raise ScanError(f"{path.name} holds no lesion{whose}. Give a list with masks of lesions, or another split.")
     hu, mask, rows = zip(*parts, strict=True)
     return Cubes(hu=np.stack(hu), mask=np.stack(mask), rows=tuple(rows))
 
@@ -72,7 +75,7 @@ def _pairs(
 ) -> Iterator[tuple[dict[str, str], tuple[Volume, NDArray[np.bool_]]]]:
     """Give every line of a list that was asked for, with its scan and its mask; what is wrong with one names the line."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write a mark of order first
             lines = list(csv.DictReader(file))
     except (OSError, ValueError) as error:
         raise ScanError(f"{path.name} cannot be read as a list: {error}. Give a CSV with columns {', '.join(NEEDED)}.") from error
@@ -83,6 +86,13 @@ def _pairs(
     for number, line in enumerate(lines, 2):
         if (splits and line.get("split") not in splits) or line["patient_id"] in without:
             continue
+        empty = [name for name in NEEDED if not line[name]]
+        if empty:
+            raise ScanError(f"Line {number} of {path.name} says nothing for {', '.join(empty)}. Complete or remove it.")
+        try:
+            require_numbers(line)
+        except ValueError as error:
+            raise ScanError(f"Line {number} of {path.name}: {error}. Correct it, or leave it empty.") from error
         if line["image"] in seen:
             raise ScanError(f"Line {number} of {path.name} names a scan again. Put all lesions of a scan into one mask.")
         seen.add(line["image"])
@@ -114,14 +124,26 @@ def _lesions(
         alone[box] = inside
         index = np.argwhere(inside).mean(axis=0) + corner
         grid = cube_grid(volume.grid.to_mm(index).tolist(), edge=EDGE, spacing_mm=SPACING_MM)
-        hu = np.clip(np.rint(sample(volume, grid)), AIR_HU, 32767).astype(np.int16)
-        own = sample_array(alone, volume.grid, grid, mode="constant") >= 0.5
-        others = sample_array(mask & ~alone, volume.grid, grid, mode="constant") >= 0.5
+        scanned = _is_scanned(volume.grid, grid)
+        values = np.where(scanned, sample(volume, grid), AIR_HU)
+        hu = np.clip(np.rint(values), AIR_HU, 32767).astype(np.int16)
+        own = (sample_array(alone, volume.grid, grid, mode="nearest") >= 0.5) & scanned
+        others = (sample_array(mask & ~alone, volume.grid, grid, mode="nearest") >= 0.5) & scanned
         if not own.any():
             continue
         centroid = grid.to_mm(np.argwhere(own).mean(axis=0))
         diameter_mm = float(np.cbrt(6 / np.pi * own.sum() * SPACING_MM**3))
         yield hu, np.where(own, 1, np.where(others, 2, 0)).astype(np.uint8), _row(line, number, grid, centroid, diameter_mm)
+
+
+def _is_scanned(scan: Grid, cube: Grid) -> NDArray[np.bool_]:
+    """Say which voxels of a cube lie in a scan.
+
+    Beyond its end a lesion that it cuts would go on, and there is no outline there: it would be learnt and counted as wrong.
+    """
+    places = scan.to_index(cube.to_mm(np.array(list(np.ndindex(*cube.shape)))))
+    inside = np.asarray(np.logical_and(places >= -0.5, places <= np.array(scan.shape) - 0.5).all(axis=1), bool)
+    return inside.reshape(cube.shape)
 
 
 def _row(line: dict[str, str], number: int, grid: Grid, centroid: Any, diameter_mm: float) -> dict[str, str]:

@@ -126,9 +126,11 @@ class Crops:
 def soft_ratings(cubes: Cubes) -> NDArray[np.float32]:
     """Return the readers' mean ratings, in the order of `RATINGS` without "nodule", scaled to 0..1; nan where nobody rated.
 
-    LIDC's scales go from 1 to 5; that of calcification from 3 (solid) to 6 (absent), and turns round here.
+    LIDC's scales go from 1 to 5; that of calcification from 3 (solid) to 6 (absent), and turns round here. Where the readers'
+    mean of suspicion is not told, whether it is malignant (0 or 1) stands for it.
     """
     suspicion = (cubes.numbers("malignancy_mean") - 1) / 4
+    suspicion = np.where(np.isnan(suspicion), cubes.numbers("malignant"), suspicion)
     calcification = np.clip((6 - cubes.numbers("calcification_mean")) / 3, 0, 1)
     others = [(cubes.numbers(f"{scale}_mean") - 1) / 4 for scale in SCALES]
     return np.stack([suspicion, calcification, *others], axis=1).astype(np.float32)

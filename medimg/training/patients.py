@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from medimg.training.chests import Chest
     from medimg.training.cubes import Cubes
 
-COLLECTION = "LIDC-IDRI"
 
+def write_patients(path: Path, cubes: Cubes, chests: Iterable[Chest] = (), *, collection: str = "", licence: str = "") -> None:
+    """Write `patients.csv`: collection, licence, patient, and what each patient was used for (train, val).
 
-def write_patients(path: Path, cubes: Cubes, chests: Iterable[Chest] = ()) -> None:
-    """Write `patients.csv`: collection, licence, patient, and what each patient was used for (train, val)."""
-    seen = sorted({(row["patient_id"], row["split"]) for row in cubes.rows} | {(chest.name, chest.split) for chest in chests})
+    `collection` and `licence` are of the data, and empty where nobody said them: they are not guessed.
+    """
+    seen = sorted({(row["patient_id"], row["split"]) for row in cubes.rows} | {(chest.whose, chest.split) for chest in chests})
     with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["collection", "licence", "patient_id", "split"])
-        writer.writerows((COLLECTION, "CC BY 3.0", patient, split) for patient, split in seen)
+        writer.writerows((collection, licence, patient, split) for patient, split in seen)

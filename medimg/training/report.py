@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from medimg.training.cases import Case, Cases
     from medimg.training.evaluate import Evaluation
 
+MOST_FALSE = 8  # false positives a litre that the curve shows
+SCANS, COUNTS = "whole_scans", ("scan", "split", "targets", "found", "others", "ignored")
 COLUMNS = ("nodule", "patient", "manufacturer", "diameter_mm", "malignant", "texture", "calcification", "found")
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
 <style>body{{font:15px/1.45 system-ui,sans-serif;max-width:960px;margin:2em auto;padding:0 1em;color:#1a1f24}}
 table{{border-collapse:collapse}}td,th{{padding:.15em .9em .15em 0;text-align:left;border-bottom:1px solid #e3e6ea}}
 td+td{{font-variant-numeric:tabular-nums}}img{{width:450px;max-width:100%}}img[alt=failures]{{width:100%}}</style>
 <h1>{title}</h1><p>{words}</p>{plots}<h2>Figures</h2>
-<table><tr><th>figure<th>value<th>95 % interval by patient</tr>{rows}</table></html>
+<table><tr><th>figure<th>value<th>95 % interval by patient</tr>{rows}</table>{scans}</html>
 """
 
 
@@ -97,8 +99,9 @@ def _png(draw: Callable[[Any], None]) -> bytes:
 
 def _dice(axes: Any, cases: tuple[Case, ...]) -> None:
     axes.scatter([case.diameter_mm for case in cases], [case.outline.dice for case in cases], s=9, alpha=0.6)
-    axes.set(xlabel="diameter of the readers' outline (mm)", ylabel="Dice of the model's outline", ylim=(0, 1), xscale="log")
+    axes.set(xlabel="diameter of the data's outline (mm)", ylabel="Dice of the model's outline", ylim=(0, 1), xscale="log")
     axes.set_xticks([3, 5, 10, 20, 30], ["3", "5", "10", "20", "30"])
+    axes.minorticks_off()  # their labels are powers of ten that overlap
 
 
 def _truth_and_score(rated: list[Case]) -> tuple[Any, Any]:
@@ -133,8 +136,9 @@ def _froc(axes: Any, cases: Cases) -> None:
             seen.add(int(cases.unit[number]))
             new[place] = True
     false = np.cumsum(cases.target[order] < 0) / cases.litres.sum()
-    axes.step(false, np.cumsum(new) / len(cases.cases), where="post")
-    axes.set(xlabel="false positives a litre", ylabel="sensitivity", xlim=(0, 8), ylim=(0, 1))
+    found = np.cumsum(new) / len(cases.cases)
+    axes.step([*false, *[MOST_FALSE] * bool(len(false))], [*found, *found[-1:]], where="post")  # flat beyond the last candidate
+    axes.set(xlabel="false positives a litre", ylabel="sensitivity", xlim=(0, MOST_FALSE), ylim=(0, 1.02))
 
 
 def _page(figures: dict[str, Any], pictures: dict[str, bytes]) -> str:
@@ -145,8 +149,35 @@ def _page(figures: dict[str, Any], pictures: dict[str, bytes]) -> str:
     for name, value in figures.items():
         if isinstance(value, list) and len(value) == 3 and not isinstance(value[0], dict):
             shown = ["-" if item is None else f"{item:.3f}" for item in value]
-            rows.append(f"<tr><td>{escape(name)}<td>{shown[0]}<td>{shown[1]} to {shown[2]}</tr>")
+            interval = "too few patients" if value[1] is None else f"{shown[1]} to {shown[2]}"
+            rows.append(f"<tr><td>{escape(name)}<td>{shown[0]}<td>{interval}</tr>")
+        elif name.endswith(".refused"):
+            rows.append(f"<tr><td>{escape(name)}<td colspan=2>{escape(str(value))}</tr>")
         elif isinstance(value, int | float) or value is None:
             rows.append(f"<tr><td>{escape(name)}<td>{'-' if value is None else f'{value:g}'}<td></tr>")
     words = f"Measured on: {figures['split']}. For research only; not a medical device."
-    return PAGE.format(title=escape(f"Evaluation of {figures['model']}"), words=escape(words), plots=images, rows="".join(rows))
+    return PAGE.format(
+        title=escape(f"Evaluation of {figures['model']}"),
+        words=escape(words),
+        plots=images,
+        rows="".join(rows),
+        scans=_scans(figures.get(SCANS, [])),
+    )
+
+
+def _scans(lines: list[dict[str, Any]]) -> str:
+    """Return the table of whole scans: raw counts are all there is to say of few."""
+    if not lines:
+        return ""
+    heads = "".join(f"<th>{escape(name)}" for name in COUNTS)
+    rows = "".join(
+        f"<tr><td>{escape(line['scan'])}"
+        + (
+            f"<td colspan={len(COUNTS) - 1}>{escape(line['refused'])}"
+            if "refused" in line
+            else "".join(f"<td>{escape(str(line.get(name, '')))}" for name in COUNTS[1:])
+        )
+        + "</tr>"
+        for line in lines
+    )
+    return f"<h2>Whole scans</h2><table><tr>{heads}</tr>{rows}</table>"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from medimg.training.lists import read_list
 from medimg.training.marks import TABLE, mark_ignored
 from medimg.training.mine import Places, mine
 from medimg.training.outline_and_rate import train_outline
+from medimg.training.own_card import begin_card, has_both, keep_scores, rated
 from medimg.training.package_model import package_weights
 from medimg.training.patients import write_patients
 from medimg.training.second_opinion import fit_second_opinion, write_second_opinion
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 TRAIN, VAL = "train", "val"  # splits of the data: what is learnt from, and what thresholds and calibration are chosen on
 MODEL, WORK = "model", "work"  # folders of the output: the package, and checkpoints with their logs
+DATA = "data.sha256"  # in WORK: what the checkpoints have seen
 
 
 def train(
@@ -70,6 +72,7 @@ def train(
     cubes, others = _cubes(place, TRAIN), _cubes(place, VAL)
     chests = [chest for chest in _chests(place) if chest.split in (TRAIN, VAL)]
     of_train = [chest for chest in chests if chest.split == TRAIN]
+    _same_data(work / DATA, (cubes, others), chests, writes=team.is_first)
     told = tell if team.is_first else (lambda line: None)
     detector = work / "detect.pt"
     train_detector(
@@ -101,48 +104,49 @@ def train(
         **tables.get("outline", {}),
     )
     if team.is_first:
-        _pack(output / MODEL, work, tables.get("model", {}), cubes, others, chests, show)
+        _pack(output / MODEL, work, tables, cubes, others, chests, show)
     team.wait()
     return output / MODEL
 
 
 def _pack(
-    target: Path, work: Path, names: dict[str, Any], cubes: Cubes, others: Cubes, chests: list[Chest], show: Progress
+    target: Path,
+    work: Path,
+    tables: dict[str, dict[str, Any]],
+    cubes: Cubes,
+    others: Cubes,
+    chests: list[Chest],
+    show: Progress,
 ) -> None:
     """Make the package whole or not at all: card, weights, patients, second opinion, calibration, figures on val."""
+    words, told = tables.get("model", {}), tables.get("data", {})
     with whole_folder(target) as folder:
-        base = load_package(names.get("base", "lung-nodule"))
+        base = load_package(words.get("base", "lung-nodule"))
         shutil.copy(base.folder / CARD_FILE, folder / CARD_FILE)
-        _rename(folder / CARD_FILE, names)
+        begin_card(folder, base.card, words, channels=tables.get("outline", {}).get("channels"))
         package_weights(folder, {f"{name}.safetensors": work / f"{name}.pt" for name in ("detect", "outline")})
-        write_patients(folder / "patients.csv", _together(cubes, others), chests)
+        write_patients(
+            folder / "patients.csv",
+            _together(cubes, others),
+            chests,
+            collection=told.get("collection", ""),
+            licence=told.get("licence", ""),
+        )
         show("second opinion", 0, 1)
-        if len(set(cubes.numbers("malignant")) & {0.0, 1.0}) == 2:
+        keep_scores(folder, base.card, rated(cubes))
+        if has_both(cubes):
             write_second_opinion(folder, fit_second_opinion(cubes))
         show("calibration", 0, 1)
         model = load_model(folder)
         of_val = [chest for chest in chests if chest.split == VAL]
-        write_lines(folder, calibrate(model, others, of_val, everyone=(cubes, others)))
+        lines = calibrate(model, others, of_val, everyone=(cubes, others))
+        write_lines(folder, lines)
+        keep_scores(folder, base.card, lines)
         model = load_model(folder)
         cases = collect(model, others, tell=lambda done, total: show("figures", done, total))
         figures = Evaluation(figures=measured(model.card, cases)).to_dict()
         write_evidence(folder, VAL, figures)
         (folder / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-
-
-def _rename(card: Path, names: dict[str, Any]) -> None:
-    """Put the configuration's words into the card in place of those of the model that it was copied from."""
-    text = card.read_text(encoding="utf-8")
-    defaults = {"version": "0.1.0", "training": "Trained with medimg train; patients.csv lists who it has seen."}
-    for key, value in {**defaults, **names}.items():
-        if key == "base":
-            continue
-        found = re.search(rf'^{key} = (""".*?"""|".*?")\n', text, re.MULTILINE | re.DOTALL)
-        if found:
-            text = text[: found.start()] + f"{key} = {json.dumps(str(value))}\n" + text[found.end() :]
-    text = re.sub(r"^\[\[?evidence\..*\Z", "", text, flags=re.MULTILINE | re.DOTALL)
-    with whole_file(card) as partial:
-        partial.write_text(text, encoding="utf-8")
 
 
 def _data(config: Path, tables: dict[str, dict[str, Any]], data: str | Path | None) -> Path:
@@ -152,6 +156,26 @@ def _data(config: Path, tables: dict[str, dict[str, Any]], data: str | Path | No
     if not told:
         raise OptionError("data", None, "a folder of nodule cubes or a list of scans and masks, here or in the configuration")
     return config.parent / told
+
+
+def _same_data(path: Path, parts: tuple[Cubes, ...], chests: list[Chest], *, writes: bool) -> None:
+    """Refuse to go on with checkpoints that other data made: the new list of patients would not name whom they have seen.
+
+    Raises:
+        OptionError: the folder holds a training on other data.
+    """
+    known = sha256()
+    for part in parts:
+        known.update(part.hu.tobytes())
+        known.update(part.mask.tobytes())
+        known.update(json.dumps([[row["patient_id"], row["split"]] for row in part.rows]).encode())
+    for chest in chests:
+        known.update(json.dumps([chest.whose, chest.split, *chest.volume.shape]).encode())
+    if path.exists() and path.read_text(encoding="utf-8").strip() != known.hexdigest():
+        raise OptionError("output", path.parent.parent.name, "another folder: this one holds a training on other data")
+    if writes and not path.exists():
+        with whole_file(path) as partial:
+            partial.write_text(f"{known.hexdigest()}\n", encoding="utf-8")
 
 
 def _cubes(place: Path, split: str) -> Cubes:

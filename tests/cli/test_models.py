@@ -28,6 +28,7 @@ def test_show_prints_the_whole_card(capsys):
     assert "research" in card["research_only"].lower()
     assert {"training", "evidence", "input", "stages"} <= set(card)
     assert all(f"{name}:" in text for name in card)
+    assert "{'" not in text  # for people, as the rest of it
 
 
 def test_a_wrong_name_is_answered_with_the_nearest(capsys):

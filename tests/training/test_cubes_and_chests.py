@@ -99,9 +99,50 @@ def test_patients_are_listed_once(cubes):
     grid = Grid.straight((2, 2, 2), spacing_mm=(1, 1, 1))
     scan = Volume(array=np.zeros(grid.shape, np.int16), grid=grid)
     chests = [Chest(name=name, split="train", volume=scan, marks=()) for name in ("P0", "P2")]  # P2 has no cube
-    write_patients(folder / "patients.csv", read_cubes(folder, splits=("train",)), chests)
+    chests.append(Chest(name="second scan", split="train", volume=scan, marks=(), patient="P0"))
+    known = read_cubes(folder, splits=("train",))
+    write_patients(folder / "patients.csv", known, chests, collection="OURS", licence="ours, not to be given away")
     lines = (folder / "patients.csv").read_text().splitlines()
-    assert lines[1:] == [f"LIDC-IDRI,CC BY 3.0,{patient},train" for patient in ("P0", "P1", "P2")]
+    assert lines[1:] == [f'OURS,"ours, not to be given away",{patient},train' for patient in ("P0", "P1", "P2")]
+    write_patients(folder / "patients.csv", known)
+    assert (folder / "patients.csv").read_text().splitlines()[1] == ",,P0,train"  # nobody said whose data these are
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("train_00,1,", "train_00,2,", "cube 2 of train_00, which holds 2"),
+        ("centroid_z", "centre_z", "centroid_z"),
+        (",P1,", ",P1,,,", "labels.csv"),
+    ],
+)
+def test_a_line_that_fits_no_cube_is_refused(cubes, old, new, words):
+    folder, _, _ = cubes
+    table = folder / "labels.csv"
+    table.write_text(table.read_text().replace(old, new))
+    with pytest.raises(ScanError, match=words):
+        read_cubes(folder, splits=("train",))
+
+
+def test_a_rating_that_is_a_word_is_refused(cubes):
+    folder, _, _ = cubes
+    table = folder / "labels.csv"
+    first, *rest = table.read_text().splitlines()
+    table.write_text("\n".join([f"{first},malignancy_r1", *(f"{line},high" for line in rest)]))
+    with pytest.raises(ScanError, match="column malignancy_r1 holds something that is no number"):
+        read_cubes(folder, splits=("train",))
+
+
+def test_a_file_that_was_cut_off_or_is_of_other_cubes_is_refused(cubes):
+    folder, _, mask = cubes
+    content = (folder / "cubes_train_00.npy.xz").read_bytes()
+    (folder / "cubes_train_00.npy.xz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ScanError, match="not a folder of nodule cubes"):
+        read_cubes(folder, splits=("train",))
+    (folder / "cubes_train_00.npy.xz").write_bytes(content)
+    write_xz(folder / "masks_train_00.npy.xz", np.packbits(mask[:1]))
+    with pytest.raises(ScanError, match="their sizes differ"):
+        read_cubes(folder, splits=("train",))
 
 
 def test_chests_are_read_as_they_were_written(tmp_path):

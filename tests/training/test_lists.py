@@ -42,6 +42,22 @@ def test_every_lesion_is_a_cube_around_it(scan):
     assert np.isnan(cubes.numbers("texture_mean")).all()
 
 
+def test_a_lesion_at_the_end_of_a_scan_does_not_go_on_beyond_it(tmp_path):
+    """The scan ends in the middle of a ball: what lies beyond is air, and neither outline nor tissue."""
+    grid = Grid.straight((30, 80, 80), spacing_mm=(2.0, 1.0, 1.0), origin_mm=(0.0, 0.0, 0.0))
+    points = grid.to_mm(np.stack(np.indices(grid.shape), axis=-1).reshape(-1, 3))
+    inside = (np.linalg.norm(points - (40, 40, 58), axis=1) <= 10).reshape(grid.shape)
+    write_nifti(Volume(array=np.where(inside, 40, -850).astype(np.int16), grid=grid), tmp_path / "image.nii.gz")
+    write_nifti(Mask(array=inside, grid=grid), tmp_path / "mask.nii.gz")
+    (tmp_path / "list.csv").write_text("image,mask,patient_id\nimage.nii.gz,mask.nii.gz,P1\n")
+    cubes = read_list(tmp_path / "list.csv")
+    tissue = cubes.hu[0] > -100
+    own = cubes.mask[0] == 1
+    assert np.count_nonzero(tissue ^ own) < 0.1 * np.count_nonzero(own)
+    last_mm = float(cubes.rows[0]["origin_z"]) + np.argwhere(tissue)[:, 0].max()
+    assert last_mm <= 59.0  # the last slice lies at 58 mm and is 2 mm thick
+
+
 def test_splits_and_patients_are_left_out(scan):
     assert len(read_list(scan / "list.csv", splits=["val"]).rows) == 2
     for options in ({"splits": ["train"]}, {"without": ["P1"]}):
@@ -63,6 +79,27 @@ def test_a_list_that_is_none_is_refused(tmp_path, text):
     (tmp_path / "list.csv").write_text(text)
     with pytest.raises(ScanError, match=r"list\.csv"):
         read_list(tmp_path / "list.csv")
+
+
+def test_a_list_from_a_spreadsheet_is_read(scan):
+    text = (scan / "list.csv").read_text()
+    (scan / "list.csv").write_text(text, encoding="utf-8-sig")
+    assert len(read_list(scan / "list.csv").rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("image.nii.gz,mask.nii.gz,P1,val,yes", "Line 2 of list.csv: column malignant holds something that is no number"),
+        ("image.nii.gz,mask.nii.gz,P1,val,3", "column malignant holds something else than 0 and 1"),
+        ("image.nii.gz,,P1,val,1", "Line 2 of list.csv says nothing for mask"),
+        ("image.nii.gz,mask.nii.gz", "says nothing for patient_id"),
+    ],
+)
+def test_a_line_that_is_not_complete_or_no_number_is_named(scan, line, words):
+    (scan / "list.csv").write_text(f"image,mask,patient_id,split,malignant\n{line}\n")
+    with pytest.raises(ScanError, match=words):
+        read_list(scan / "list.csv")
 
 
 def test_a_mask_may_be_a_dicom_seg(example_dicoms, tmp_path):

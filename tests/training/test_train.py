@@ -76,6 +76,34 @@ def test_the_log_is_one_that_tensorboard_reads(trained):
     assert "loss on other patients" in events.Tags()["scalars"]
 
 
+def test_the_card_says_nothing_that_held_for_the_packaged_model_alone(trained):
+    """Licence, evidence and reasons are of other weights and other patients; whose data these are, nobody said."""
+    card = load_model(trained / "out" / "model", device="cpu").card
+    assert card.licence == "not stated"
+    assert {name for name in card.evidence if name.endswith("_nodules")} == {"val_nodules"}
+    assert "0.2.0" not in card.evidence["how"]
+    assert not any("98 %" in stage.why for stage in card.stages)
+    assert "LIDC" not in (trained / "out" / "model" / "patients.csv").read_text()
+
+
+def test_what_nobody_rated_is_no_score_of_the_model(tmp_path):
+    """The network gives numbers for suspicion and texture, too, when only outlines taught it; they mean nothing."""
+    nothing = dict.fromkeys(("malignant", "malignancy_mean", "texture_mean"), "")
+    splits = ("train", "train", "val", "val")
+    data = write_cubes(tmp_path / "data", np.linspace(4, 6, 4), row_of=lambda number: {"split": splits[number], **nothing})
+    folder = train(config(tmp_path, steps=1), data=data, output=tmp_path / "out", tell=lambda line: None)
+    card = load_model(folder, device="cpu").card
+    assert [line.name for line in card.stage("classify").scores] == ["nodule", "calcification"]
+    assert card.second_opinion is None
+    assert not [name for name in json.loads((folder / "figures.json").read_text()) if name.startswith(("malig", "texture"))]
+
+
+def test_checkpoints_of_other_data_are_not_taken_up(trained, tmp_path):
+    other = write_cubes(tmp_path / "data", (4, 5), row_of=lambda number: {"split": ("train", "val")[number]})
+    with pytest.raises(OptionError, match="a training on other data"):
+        train(config(trained), data=other, output=trained / "out")
+
+
 def test_a_run_that_is_called_again_goes_on(trained, data):
     before = torch.load(trained / "out" / "work" / "outline.pt", weights_only=True)
     lines = []
@@ -111,6 +139,23 @@ def test_two_processes_share_a_training(data, tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     assert load_model(tmp_path / "out" / "model", device="cpu").card.name == "mine"
     assert torch.load(tmp_path / "out" / "work" / "detect.pt", weights_only=True)["step"] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[detect]\nsteps = "many"\n', r"steps cannot be many. Give a whole number from 1 on"),
+        ("[outline]\nsteps = 0\n", "a whole number from 1 on"),
+        ("[outline]\nlearning_rate = -1.0\n", "a number above 0"),
+        ("[outline]\nchannels = 16\n", "a list of whole numbers"),
+        ("[model]\nversion = 1.0\n", "words in quotes"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_before_anything_runs(tmp_path, text, words):
+    (tmp_path / "a.toml").write_text(text)
+    with pytest.raises(OptionError, match=words):
+        train(tmp_path / "a.toml", data=tmp_path, output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_not_understood_is_answered(tmp_path, data):
