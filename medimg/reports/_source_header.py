@@ -35,8 +35,10 @@ TEXT_VRS = ("LO", "LT", "PN", "SH", "ST", "UC", "UT")
 UTF8, DEFAULT_EXTENDED = "ISO_IR 192", "ISO 2022 IR 6"
 MULTI_BYTE = ("ISO 2022 IR 87", "ISO 2022 IR 149", "ISO 2022 IR 159")
 COPIED_GROUPS = (0x0008, 0x0010, 0x0012, 0x0020, 0x0032, 0x0038)  # identification, patient, trial, relationship, study, visit
-COPIED_BESIDES = (  # body part, thickness, spacings, what was burned in, lossy compression
+COPIED_BESIDES = (  # body part, thickness, spacings, what was burned in, lossy compression; scanner, reason, specimen
     *(0x00180015, 0x00180050, 0x00180088, 0x00280030, 0x00280301, 0x00282110, 0x00282112, 0x00282114),
+    *(0x00181000, 0x00181020, 0x00401012),
+    *(0x00400512, 0x00400513, 0x00400515, 0x00400518, 0x0040051A, 0x00400520, 0x00400560),
 )
 LENGTHS = {"SH": 16, "LO": 64, "ST": 1024, "LT": 10240}  # PS3.5 section 6.2
 GROUPS_OF_TEXT = (0x0010, 0x0012, 0x0032, 0x0038)
@@ -100,13 +102,7 @@ def source_faults(result: StudyResult) -> tuple[str, ...]:
 def header_digest(header: Dataset) -> bytes:
     """Return a hash of what objects copy from a header: results of a corrected header are other objects."""
     with quiet():
-        return digest(
-            *(
-                f"{element.tag} {element.value}"
-                for element in _elements(header)
-                if element.tag.group in COPIED_GROUPS or element.tag in COPIED_BESIDES
-            )
-        )
+        return digest(*_copied(header))
 
 
 def read_header(source: SourceSlice, tags: list[str] | None = None) -> Dataset:
@@ -184,6 +180,18 @@ def _elements(header: Dataset, *, inside: bool = True) -> Iterator[DataElement]:
                 yield from _elements(item)
         else:
             yield element
+
+
+def _copied(header: Dataset, where: str = "", *, is_copied: bool = False) -> Iterator[str]:
+    """Give what objects copy, each value with its way there: one code says another thing in another sequence."""
+    for element in _elements(header, inside=False):
+        here = f"{where}{element.tag}"
+        is_wanted = is_copied or element.tag.group in COPIED_GROUPS or element.tag in COPIED_BESIDES
+        if is_wanted:
+            yield f"{here} {element.VR} {len(element.value) if element.VR == 'SQ' else element.value}"
+        if element.VR == "SQ":
+            for number, item in enumerate(element.value):
+                yield from _copied(item, f"{here}[{number}]", is_copied=is_wanted)
 
 
 def _decoded(text: str) -> str:

@@ -26,6 +26,12 @@ def written(result, folder):
     return {path.name: (pydicom.dcmread(path).SOPInstanceUID, path.read_bytes()) for path in files}
 
 
+def coded(value):
+    item = pydicom.Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "99TEST", "A reason"
+    return [item]
+
+
 def clashes(one, other):
     return [name for name in one if name in other and one[name][0] == other[name][0] and one[name][1] != other[name][1]]
 
@@ -44,6 +50,9 @@ def with_findings(result, **changes):
         {"ReasonForVisit": "Cough"},
         {"SliceThickness": 3},
         {"StudyDescription": "Thorax, corrected"},
+        {"DeviceSerialNumber": "4712"},
+        {"SoftwareVersions": "VB21"},
+        {"ReasonForPerformedProcedureCodeSequence": coded("COUGH")},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -57,6 +66,19 @@ def test_a_corrected_header_makes_other_objects(tmp_path, change):
             setattr(dataset, keyword, value)
         dataset.save_as(path)
     assert clashes(before, written(source, tmp_path / "second")) == []
+
+
+def test_a_code_that_was_moved_to_another_sequence_makes_other_objects(tmp_path):
+    """The same words in another place say another thing."""
+    found = []
+    for folder, keyword in (("a", "ReasonForRequestedProcedureCodeSequence"), ("b", "ReasonForPerformedProcedureCodeSequence")):
+        result = study_result(tmp_path / folder, heat=False)
+        for path in (tmp_path / folder).iterdir():
+            dataset = pydicom.dcmread(path)
+            setattr(dataset, keyword, coded("COUGH"))
+            dataset.save_as(path)
+        found.append(written(result, tmp_path / f"written {folder}"))
+    assert clashes(*found) == []
 
 
 def test_a_slice_that_was_moved_makes_other_objects(tmp_path):
