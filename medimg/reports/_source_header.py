@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from pydicom.dataelem import DataElement
     from pydicom.dataset import Dataset
+    from pydicom.tag import BaseTag
 
     from medimg.values import SourceSlice, StudyResult
 
@@ -40,9 +42,21 @@ COPIED_BESIDES = (  # body part, thickness, spacings, what was burned in, lossy 
     *(0x00181000, 0x00181020, 0x00401012),
     *(0x00400512, 0x00400513, 0x00400515, 0x00400518, 0x0040051A, 0x00400520, 0x00400560),
 )
-LENGTHS = {"SH": 16, "LO": 64, "ST": 1024, "LT": 10240}  # PS3.5 section 6.2
-GROUPS_OF_TEXT = (0x0010, 0x0012, 0x0032, 0x0038)
-NAME_LENGTH = 64  # of each of the three forms of a name
+WHOLLY_COPIED = (0x0010, 0x0012, 0x0032, 0x0038)  # groups of the patient, the trial, what was asked for, the visit
+COPIED_OF_STUDY = (  # and of the others: study, who asked for and who read it, why (PS3.3 C.7.2.1), and the scanner
+    *("IssuerOfAccessionNumberSequence", "StudyDescription", "ReferringPhysicianIdentificationSequence", "PhysiciansOfRecord"),
+    *("PhysiciansOfRecordIdentificationSequence", "NameOfPhysiciansReadingStudy", "PhysiciansReadingStudyIdentificationSequence"),
+    *("ConsultingPhysicianName", "ConsultingPhysicianIdentificationSequence", "ReferencedStudySequence", "ProcedureCodeSequence"),
+    *("ReasonForPerformedProcedureCodeSequence", "AdmittingDiagnosesDescription", "AdmittingDiagnosesCodeSequence"),
+    *("ReferencedPatientSequence", "Manufacturer", "ManufacturerModelName", "SoftwareVersions", "DeviceSerialNumber"),
+    *("InstitutionName", "InstitutionAddress", "InstitutionalDepartmentName", "StationName", "TimezoneOffsetFromUTC"),
+    *("BodyPartExamined", "LossyImageCompressionRatio", "LossyImageCompressionMethod", "PositionReferenceIndicator"),
+    *("SeriesDate", "SeriesTime", "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime", "ContentDate", "ContentTime"),
+)
+MAY_BE_EMPTY = ("PatientBreedCodeSequence", "BreedRegistrationSequence")  # of sequences of the patient; type 2C, of animals
+NAME_FORMS, NAME_LENGTH, NAME_PARTS = 3, 64, 5  # of a name; the last two of each form
+STRINGS = ("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UI", "UR")
+CONTROLS = dict.fromkeys(("LO", "PN", "SH", "UC"), "") | dict.fromkeys(("LT", "ST", "UT"), "\t\n\f\r\x1b")  # that may be there
 HOW_REMOVED = ("DeidentificationMethod", "DeidentificationMethodCodeSequence")
 
 
@@ -72,7 +86,7 @@ def _checked(header: Dataset) -> tuple[Dataset, tuple[str, ...]]:
         header.StudyInstanceUID = uid_from(header.get("SeriesInstanceUID", ""), "study")
     for keyword in (*DATES, *TIMES, *CODED, *NUMBERS, *NAMES, *SHORT, AGE):
         _legal(header, keyword, faults)
-    _lengths(header, faults)
+    _forms(header, faults)
     for keyword in UIDS:
         if header.get(keyword) and not UID.fullmatch(str(header[keyword].value)):
             faults.append(f"{keyword} is no UID as DICOM has them: references repeat it as it is, or they would lead nowhere.")
@@ -219,16 +233,55 @@ def _legal(header: Dataset, keyword: str, faults: list[str]) -> None:
         del header[keyword]
 
 
-def _lengths(header: Dataset, faults: list[str]) -> None:
-    """Leave out text of the patient that is longer than DICOM allows; a name that is too long stays, or nobody had it."""
-    for element in [one for one in _elements(header, inside=False) if one.tag.group in GROUPS_OF_TEXT]:
-        values = element.value if element.VM > 1 else [element.value]
-        if element.VR in LENGTHS and any(len(str(value)) > LENGTHS[element.VR] for value in values):
-            faults.append(f"{element.keyword or element.tag} has a value that DICOM does not allow: it is left out.")
-            del header[element.tag]
+def _forms(header: Dataset, faults: list[str]) -> None:
+    """Leave out of what is copied whatever has not the form of its kind; a name that has not stays, or nobody had it."""
+    from pydicom.datadict import keyword_for_tag, tag_for_keyword
+
+    others = {tag_for_keyword(keyword) for keyword in COPIED_OF_STUDY}
+    for tag in [tag for tag in header.keys() if tag.group in WHOLLY_COPIED or tag in others]:  # noqa: SIM118 - one is deleted
+        keyword = keyword_for_tag(tag)
+        if keyword not in NAMES and not _has_form(header, tag, may_be_empty=keyword in MAY_BE_EMPTY):
+            faults.append(f"{keyword or tag} has a value that DICOM does not allow: it is left out.")
+            del header[tag]
     for keyword in NAMES:
-        if any(len(form) > NAME_LENGTH for form in str(header.get(keyword) or "").split("=")):
-            faults.append(f"{keyword} is longer than DICOM allows: it is copied as it is.")
+        if not _is_name(str(header.get(keyword) or "")):
+            faults.append(f"{keyword} is longer than DICOM allows or has more parts: it is copied as it is.")
+
+
+def _is_name(text: str) -> bool:
+    forms = text.split("=")
+    return len(forms) <= NAME_FORMS and all(len(form) <= NAME_LENGTH and form.count("^") < NAME_PARTS for form in forms)
+
+
+def _has_form(holder: Dataset, tag: BaseTag, *, may_be_empty: bool = True) -> bool:
+    """Say whether an element has values of its kind and as many as it may have; in a sequence all of every item."""
+    from pydicom.config import RAISE
+    from pydicom.datadict import dictionary_has_tag, dictionary_VM
+    from pydicom.valuerep import validate_value
+
+    try:
+        element = holder[tag]
+        if element.VR == "SQ":
+            return (may_be_empty or len(element.value) > 0) and all(
+                len(item) and all(_has_form(item, one) for one in item.keys())  # noqa: SIM118 - by tag
+                for item in element.value
+            )
+        values = list(element.value) if element.VM > 1 else [element.value]
+        if len(values) > 1 and dictionary_has_tag(tag) and dictionary_VM(tag) == "1":
+            return False
+        for value in values:
+            text = str(getattr(value, "original_string", value) if value is not None else "")
+            if element.VR == "PN" and not _is_name(text):
+                return False
+            if element.VR in CONTROLS and any(
+                unicodedata.category(one) == "Cc" for one in text if one not in CONTROLS[element.VR]
+            ):
+                return False
+            if element.VR in STRINGS:
+                validate_value(element.VR, text, RAISE)
+    except (ValueError, TypeError, OverflowError, NotImplementedError, KeyError):
+        return False
+    return True
 
 
 def _is_legal(keyword: str, value: object, count: int) -> bool:
@@ -247,4 +300,4 @@ def _is_legal(keyword: str, value: object, count: int) -> bool:
         return float(text) >= 0
     if keyword == AGE:
         return re.fullmatch(r"\d{3}[DWMY]", text, re.ASCII) is not None
-    return keyword not in SHORT or len(text) <= SHORT[keyword]
+    return keyword not in SHORT or (len(text) <= SHORT[keyword] and not any(unicodedata.category(one) == "Cc" for one in text))
