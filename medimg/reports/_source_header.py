@@ -35,6 +35,7 @@ UID = re.compile(r"(?=.{1,64}$)[0-2](\.(0|[1-9]\d*))+", re.ASCII)  # PS3.5 secti
 OF_A_CD = ("PatientID", "StudyID", "StudyDate", "StudyTime")  # keys of a DICOMDIR, which are type 1 there (PS3.3 F.5)
 TEXT_VRS = ("LO", "LT", "PN", "SH", "ST", "UC", "UT")
 UTF8, DEFAULT_EXTENDED = "ISO_IR 192", "ISO 2022 IR 6"
+GBK = "GBK"  # validators of today do not know it yet
 MULTI_BYTE = ("ISO 2022 IR 87", "ISO 2022 IR 149", "ISO 2022 IR 159")
 COPIED_GROUPS = (0x0008, 0x0010, 0x0012, 0x0020, 0x0032, 0x0038)  # identification, patient, trial, relationship, study, visit
 COPIED_BESIDES = (  # body part, thickness, spacings, what was burned in, lossy compression; scanner, reason, specimen
@@ -76,6 +77,7 @@ def source_header(source: SourceSlice) -> tuple[Dataset, tuple[str, ...]]:
 
 def _checked(header: Dataset) -> tuple[Dataset, tuple[str, ...]]:
     faults: list[str] = []
+    _kinds(header, faults)
     _text(header, faults)
     for keyword in MUST_BE_THERE:
         if keyword not in header:
@@ -167,6 +169,10 @@ def _text(header: Dataset, faults: list[str]) -> None:
 
 def _can_be_copied(sets: list[str]) -> bool:
     """Say whether highdicom takes these sets: one without code extensions, or several with, the first of single bytes."""
+    from highdicom import SpecificCharacterSetValues
+
+    if not set(sets) <= {one.value for one in SpecificCharacterSetValues} - {GBK}:  # the Korean one is missing there
+        return False
     if len(sets) == 1:
         return bool(sets[0]) and sets[0] != "ISO_IR 6" and not sets[0].startswith("ISO 2022")
     return sets[0] not in MULTI_BYTE and all(one.startswith("ISO 2022 IR") and one != "ISO 2022 IR 58" for one in sets)
@@ -233,14 +239,33 @@ def _legal(header: Dataset, keyword: str, faults: list[str]) -> None:
         del header[keyword]
 
 
+def _kinds(header: Dataset, faults: list[str]) -> None:
+    """Give text that says it is of another kind (VR) than DICOM has for it its own kind."""
+    from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
+
+    for element in list(_elements(header, inside=False)):
+        if not _is_copied(element.tag) or not dictionary_has_tag(element.tag):
+            continue
+        kind = dictionary_VR(element.tag)
+        if kind == element.VR or kind not in STRINGS or element.VR not in STRINGS:
+            continue
+        faults.append(f"{keyword_for_tag(element.tag)} is written as another kind (VR) than DICOM has for it: its text is kept.")
+        header.add_new(element.tag, kind, str(element.value) if element.VM == 1 else [str(value) for value in element.value])
+
+
+def _is_copied(tag: BaseTag) -> bool:
+    from pydicom.datadict import keyword_for_tag
+
+    return tag.group in WHOLLY_COPIED or keyword_for_tag(tag) in (*COPIED_OF_STUDY, *MUST_BE_THERE, *UIDS)
+
+
 def _forms(header: Dataset, faults: list[str]) -> None:
     """Leave out of what is copied whatever has not the form of its kind; a name that has not stays, or nobody had it."""
-    from pydicom.datadict import keyword_for_tag, tag_for_keyword
+    from pydicom.datadict import keyword_for_tag
 
-    others = {tag_for_keyword(keyword) for keyword in COPIED_OF_STUDY}
-    for tag in [tag for tag in header.keys() if tag.group in WHOLLY_COPIED or tag in others]:  # noqa: SIM118 - one is deleted
+    for tag in [tag for tag in header.keys() if _is_copied(tag)]:  # noqa: SIM118 - one is deleted
         keyword = keyword_for_tag(tag)
-        if keyword not in NAMES and not _has_form(header, tag, may_be_empty=keyword in MAY_BE_EMPTY):
+        if keyword not in (*NAMES, *MUST_BE_THERE, *UIDS) and not _has_form(header, tag, may_be_empty=keyword in MAY_BE_EMPTY):
             faults.append(f"{keyword or tag} has a value that DICOM does not allow: it is left out.")
             del header[tag]
     for keyword in NAMES:

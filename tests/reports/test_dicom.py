@@ -154,6 +154,35 @@ def test_a_slice_of_a_class_that_may_have_frames(tmp_path):
     assert dciodvfy(tmp_path / "out" / "seg.dcm") in ([], None)
 
 
+def test_a_slice_of_a_class_of_a_maker_s_own(tmp_path):
+    """highdicom copies and refers by class, and knows those of the standard."""
+    private = "1.2.840.113619.4.30"
+    result = study_result(tmp_path / "a", heat=False)
+    for source in result.series.slices:
+        dataset = pydicom.dcmread(source.file)
+        dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = private
+        dataset.save_as(source.file)
+    slices = tuple(replace(source, class_uid=private) for source in result.series.slices)
+    written(replace(result, series=replace(result.series, slices=slices)), tmp_path / "out")
+    own = {source.instance_uid for source in slices}
+    for path in (tmp_path / "out").glob("*.dcm"):
+        found = {
+            str(item.ReferencedSOPClassUID)
+            for item in everything(pydicom.dcmread(path))
+            if item.get("ReferencedSOPInstanceUID") in own
+        }
+        assert found == {private}, path.name
+        assert not [line for line in dciodvfy(path) or () if "99MEDIMG" not in line], path.name
+
+
+def everything(dataset):
+    """Yield a data set and all that is nested in it."""
+    yield dataset
+    for element in dataset:
+        for item in element.value if element.VR == "SQ" else ():
+            yield from everything(item)
+
+
 @pytest.mark.parametrize("uid", ["", "1.2.826.0.1.3680043.8.498.3.1"], ids=["no UID", "two of one UID"])
 def test_slices_that_cannot_be_told_apart_get_no_object(tmp_path, uid):
     result = study_result(tmp_path / "a", heat=False)

@@ -9,6 +9,7 @@ import pydicom
 import pytest
 
 from medimg.errors import ScanError
+from medimg.reports import seg as seg_object
 from medimg.reports._dicom import source_date
 from medimg.reports._source_header import header_digest, source_faults, source_header
 from tests.builders.study import study_result
@@ -66,6 +67,35 @@ def test_a_single_set_of_code_extensions_is_read_and_written_as_utf_8(tmp_path):
     path.write_bytes(raw[:place] + b"ISO 2022 IR 87 " + raw[place + 15 :])
     header, _ = source_header(result.series.slices[0])
     assert (str(header.PatientName), header.SpecificCharacterSet) == ("Yamada^Tarou=山田^太郎", "ISO_IR 192")
+
+
+@pytest.mark.parametrize(
+    ("names", "name"),
+    [(["", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동"), ("GBK", "Wang^XiaoDong=王^小东")],
+    ids=["Korean", "Chinese"],
+)
+def test_a_set_that_highdicom_or_validators_do_not_know_is_written_as_utf_8(tmp_path, names, name):
+    result = study_result(tmp_path / "source", SpecificCharacterSet=names, PatientName=name, heat=False)
+    header, faults = source_header(result.series.slices[0])
+    assert (str(header.PatientName), header.SpecificCharacterSet, faults) == (name, "ISO_IR 192", ())
+    (path,) = seg_object.write(result, tmp_path)
+    assert str(pydicom.dcmread(path).PatientName) == name
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "value"),
+    [(0x00100010, "LO", "Doe^Jane"), (0x00100030, "LO", "19500102"), (0x00200010, "LO", "7"), (0x00101030, "LO", "70")],
+    ids=lambda value: f"{value:08x}" if isinstance(value, int) else "",
+)
+def test_text_of_another_kind_gets_its_own_and_is_named(tmp_path, tag, vr, value):
+    result = study_result(tmp_path / "source", heat=False)
+    source = result.series.slices[0]
+    raw_value(source.file, pydicom.tag.Tag(tag), vr, value)
+    header, faults = source_header(source)
+    keyword = pydicom.datadict.keyword_for_tag(tag)
+    assert pydicom.datadict.dictionary_VR(tag) == header[tag].VR
+    assert str(header[tag].value) == value
+    assert [fault for fault in faults if fault.startswith(keyword) and "kind" in fault]
 
 
 def test_a_set_that_is_none_of_dicoms_is_named(tmp_path):
