@@ -59,7 +59,10 @@ def filled(outlines: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> N
 
 
 def cross(outlines: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> bool:
-    """Whether two outlines of one slice overlap and neither lies within the other, so that even-odd may not be what was meant."""
+    """Whether two outlines of one slice overlap and neither lies within the other, or both hold the same pixels.
+
+    Then even-odd may not be what was meant.
+    """
     if sum(map(len, outlines)) > POINTS_LIMIT:
         return False
     boxes = []
@@ -72,7 +75,7 @@ def cross(outlines: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> bo
         start, stop = np.minimum(low, other_low), np.maximum(high, other_high)
         size = (int(stop[0] - start[0]), int(stop[1] - start[1]))
         first, second = filled([one - start], size), filled([other - start], size)
-        shared = int(np.count_nonzero(first & second))
-        if shared not in (0, int(np.count_nonzero(first)), int(np.count_nonzero(second))):
+        shared, one_has, other_has = (int(np.count_nonzero(pixels)) for pixels in (first & second, first, second))
+        if shared and (shared not in (one_has, other_has) or one_has == other_has):
             return True
     return False

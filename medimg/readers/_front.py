@@ -170,15 +170,20 @@ def read_all(path: str | Path) -> tuple[Volume, ...]:
     return tuple(volumes)
 
 
-def nothing_there(shown: str, series: list[Series], skipped: tuple[Skipped, ...]) -> ScanError:
+def nothing_there(
+    shown: str,
+    series: list[Series],
+    skipped: tuple[Skipped, ...],
+    *,
+    wanted: str = "scan",
+    remedy: str = "Give a folder with a scan",
+) -> ScanError:
     """Make the error for a place without a readable volume: what is there instead."""
     reasons = [f"{item.name}: {refusal(item)}" for item in series] + [f"{item.what}: {item.reason}" for item in skipped]
     if not reasons:
-        return ScanError(f"{shown} holds no files. Give a folder with a scan.")
+        return ScanError(f"{shown} holds no files. {remedy}.")
     more = f"; and {len(reasons) - NAMES_SHOWN} more" if len(reasons) > NAMES_SHOWN else ""
-    return ScanError(
-        f"{shown} holds no scan that can be read ({'; '.join(reasons[:NAMES_SHOWN])}{more}). Give a folder with a scan."
-    )
+    return ScanError(f"{shown} holds no {wanted} that can be read ({'; '.join(reasons[:NAMES_SHOWN])}{more}). {remedy}.")
 
 
 def refusal(series: Series) -> str:

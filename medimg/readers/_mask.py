@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medimg.errors import GeometryError, OptionError, ScanError
+from medimg.errors import GeometryError, ManyVolumesError, OptionError, ScanError
 from medimg.readers import _dicom_tags as tag
 from medimg.readers._dicom_header import NotDicomError, claims, read_header
-from medimg.readers._front import read
+from medimg.readers._front import load_series, nothing_there
 from medimg.readers._front import scan as look
 from medimg.readers._misfit import TURNS, require_same_patient
 from medimg.readers._rtstruct import names_of_rtstruct, read_rtstruct
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SEG, RTSTRUCT = "SEG", "RTSTRUCT"
 LABEL_LIMIT = 65535
+A_MASK = "Give a DICOM SEG or RTSTRUCT, or labels in NIfTI, NRRD or MHA"
+FILE_SAYS = "The mask's file: "
 HEADER_READ = 1 << 20  # bytes of an NRRD's header
 SLICER_KEY = re.compile(r"Segment(\d+)_(Name|LabelValue|Layer|TerminologyEntry|ID):=(.*)")
 
@@ -109,11 +111,16 @@ def the_object_in(path: Path) -> Path:
 
 
 def _labels(path: Path) -> Mask:
-    """Read labels from a format of volumes."""
-    volume = read(path)
+    """Read labels from a format of volumes; what its file leaves in doubt is in `remarks`."""
+    volume, series = load_series(_the_volume_in(path))
     array = volume.array
     if volume.modality:
         raise ScanError(f"{path.name} is a scan ({volume.modality}), and no mask. Give a mask first, then the scan.")
+    if any(hazard.kind == "not-a-number" for hazard in series.hazards):  # a scan's reader gives them a value, a mask has none
+        raise ScanError(
+            f"{path.name} holds voxels that are no number, so whether they are outlined is not known. "
+            "Set those to 0 that are not."
+        )
     low, high = float(array.min()), float(array.max())
     if array.dtype != np.int16 and not np.array_equal(array, np.rint(array)):
         raise ScanError(
@@ -130,7 +137,28 @@ def _labels(path: Path) -> Mask:
         grid=volume.grid,
         labels={label: code for label, code in codes.items() if label in there},
         segments={label: segment for label, segment in segments.items() if label in there},
+        remarks=tuple(f"{FILE_SAYS}{hazard.sentence}" for hazard in series.hazards),
     )
+
+
+def _the_volume_in(path: Path) -> Series:
+    """Return the one volume of a file or folder.
+
+    Raises:
+        ScanError: there is none.
+        ManyVolumesError: there are several; a mask has one label a voxel.
+    """
+    studies, skipped = look(path)
+    everything = [series for study in studies for series in study.series]
+    readable = [series for series in everything if series.is_readable]
+    if len(readable) > 1:
+        raise ManyVolumesError(
+            f"{path.name} holds {len(readable)} volumes, and a mask is one. "
+            "Give the file of one of them, or save them as one volume with a label for each."
+        )
+    if not readable:
+        raise nothing_there(path.name, everything, skipped, wanted="mask", remedy=A_MASK)
+    return readable[0]
 
 
 def _slicer_names(path: Path) -> tuple[dict[int, Segment], dict[int, Code]]:
@@ -226,7 +254,7 @@ def on_grid(mask: Mask, grid: Grid, *, cut: bool = False) -> Mask:
         )
     whole = _whole_step(mask.grid, grid)
     if whole is None:
-        raise _elsewhere(mask.grid, grid)
+        raise _elsewhere(mask, grid)
     if np.array_equal(whole, np.eye(4)) and mask.shape == grid.shape:
         return replace(mask, grid=grid)
     axes = [int(np.abs(whole[axis, :3]).argmax()) for axis in range(3)]  # of the mask, along each of the grid's
@@ -270,9 +298,9 @@ def _off(step: np.ndarray, grid: Grid) -> np.ndarray:
     return off
 
 
-def _elsewhere(mask: Grid, scan: Grid) -> GeometryError:
-    """Say how a mask's grid differs from the scan's, and what would bring it there."""
-    guess = ""
+def _elsewhere(drawn: Mask, scan: Grid) -> GeometryError:
+    """Say how a mask's grid differs from the scan's, what its file leaves in doubt, and what would bring it there."""
+    mask, guess = drawn.grid, ""
     for signs, words in TURNS:
         turned = Grid(mask.shape, np.diag([*signs, 1.0]) @ mask.affine)
         if not guess and _whole_step(turned, scan) is not None and scan.contains(turned.to_mm(np.array(mask.shape) // 2)):
@@ -283,6 +311,8 @@ def _elsewhere(mask: Grid, scan: Grid) -> GeometryError:
         where = f"its corners are up to {off_mm:.3g} mm off the scan's"
     else:
         where = f"it is {mask.describe()}, the scan {scan.describe()}"
+    doubts = [remark.removeprefix(FILE_SAYS).rstrip(".") for remark in drawn.remarks if remark.startswith(FILE_SAYS)]
+    guess += f" (its file: {' '.join(doubts)})" if doubts else ""
     return GeometryError(
         f"The mask lies on another grid than the scan: {where}{guess}. Give the scan it was drawn on, or resample the mask "
         "yourself and look at it: medimg.resample(mask, like=scan.grid)."

@@ -110,7 +110,7 @@ def read_rtstruct(
     frame = frames.pop() if len(frames) == 1 else ""
     slices = slices_of(scan, series_uids=series, instance_uids=instances, frame_of_reference=frame)
     if frames:
-        raise GeometryError(f"The ROIs lie in {len(frames) + 1} frames of reference. Name those of one with segments=[...].")
+        raise GeometryError(f"The ROIs lie in {len(frames)} frames of reference. Name those of one with segments=[...].")
     patient = content.tags.get(tag.PATIENT_ID, b"").strip(b"\0 ")
     require_same_patient(slices, patient=patient, frame_of_reference=frame, name=path.name)
     mask = _mask(wanted, slices, overlap=overlap, cut=cut)
@@ -242,7 +242,8 @@ def _mask(rois: list[Roi], slices: ScanSlices, *, overlap: str, cut: bool) -> Ma
                 edges += 1
             outlines = laid.setdefault((roi.label, spot), [])
             outline = np.round(outline, EXACT_DIGITS)
-            if (key := (roi.label, spot, outline.tobytes())) in seen:  # even-odd would let the two undo each other
+            corners = np.unique(outline, axis=0)  # whichever is the first of them, whatever way round, closed or not
+            if (key := (roi.label, spot, corners.tobytes())) in seen:  # even-odd would let the two undo each other
                 twice += 1
                 continue
             seen.add(key)
@@ -288,13 +289,14 @@ def _mask(rois: list[Roi], slices: ScanSlices, *, overlap: str, cut: bool) -> Ma
 
 
 def _crossings(rois: list[Roi], laid: dict[tuple[int, int], list[NDArray[np.float64]]], shape: tuple[int, int]) -> list[str]:
-    """Say where contours of one region overlap without one lying in the other."""
+    """Say where contours of one region overlap without one lying in the other, or hold the same pixels."""
     found: dict[int, int] = {}
     for (label, _), outlines in laid.items():
         if len(outlines) > 1 and cross(outlines, shape):
             found[label] = found.get(label, 0) + 1
     return [
-        f"Contours of {roi.shown} cross each other on {found[roi.label]} slices; what two of them hold was left out (even-odd)."
+        f"Contours of {roi.shown} cross or cover each other on {found[roi.label]} slices; "
+        "what two of them hold was left out (even-odd)."
         for roi in rois
         if roi.label in found
     ]

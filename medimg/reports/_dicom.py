@@ -71,7 +71,7 @@ def identity(result: StudyResult) -> tuple[str, ...]:
 def _placed(series: Series) -> Iterator[object]:
     """Give the source slices, each with its place: a header that was corrected since makes other objects."""
     for source in series.slices:
-        yield f"{source.instance_uid} {source.frame} {_told(source.position_mm)}"
+        yield f"{source.class_uid} {source.instance_uid} {source.frame} {_told(source.position_mm)}"
     yield f"{series.slice_of} {_told(series.grid.affine.ravel().tolist()) if series.grid else ''}"
 
 

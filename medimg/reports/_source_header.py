@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from pydicom.dataelem import DataElement
     from pydicom.dataset import Dataset
+    from pydicom.tag import BaseTag
 
     from medimg.values import SourceSlice, StudyResult
 
@@ -33,14 +35,29 @@ UID = re.compile(r"(?=.{1,64}$)[0-2](\.(0|[1-9]\d*))+", re.ASCII)  # PS3.5 secti
 OF_A_CD = ("PatientID", "StudyID", "StudyDate", "StudyTime")  # keys of a DICOMDIR, which are type 1 there (PS3.3 F.5)
 TEXT_VRS = ("LO", "LT", "PN", "SH", "ST", "UC", "UT")
 UTF8, DEFAULT_EXTENDED = "ISO_IR 192", "ISO 2022 IR 6"
+GBK = "GBK"  # validators of today do not know it yet
 MULTI_BYTE = ("ISO 2022 IR 87", "ISO 2022 IR 149", "ISO 2022 IR 159")
 COPIED_GROUPS = (0x0008, 0x0010, 0x0012, 0x0020, 0x0032, 0x0038)  # identification, patient, trial, relationship, study, visit
-COPIED_BESIDES = (  # body part, thickness, spacings, what was burned in, lossy compression
+COPIED_BESIDES = (  # body part, thickness, spacings, what was burned in, lossy compression; scanner, reason, specimen
     *(0x00180015, 0x00180050, 0x00180088, 0x00280030, 0x00280301, 0x00282110, 0x00282112, 0x00282114),
+    *(0x00181000, 0x00181020, 0x00401012),
+    *(0x00400512, 0x00400513, 0x00400515, 0x00400518, 0x0040051A, 0x00400520, 0x00400560),
 )
-LENGTHS = {"SH": 16, "LO": 64, "ST": 1024, "LT": 10240}  # PS3.5 section 6.2
-GROUPS_OF_TEXT = (0x0010, 0x0012, 0x0032, 0x0038)
-NAME_LENGTH = 64  # of each of the three forms of a name
+WHOLLY_COPIED = (0x0010, 0x0012, 0x0032, 0x0038)  # groups of the patient, the trial, what was asked for, the visit
+COPIED_OF_STUDY = (  # and of the others: study, who asked for and who read it, why (PS3.3 C.7.2.1), and the scanner
+    *("IssuerOfAccessionNumberSequence", "StudyDescription", "ReferringPhysicianIdentificationSequence", "PhysiciansOfRecord"),
+    *("PhysiciansOfRecordIdentificationSequence", "NameOfPhysiciansReadingStudy", "PhysiciansReadingStudyIdentificationSequence"),
+    *("ConsultingPhysicianName", "ConsultingPhysicianIdentificationSequence", "ReferencedStudySequence", "ProcedureCodeSequence"),
+    *("ReasonForPerformedProcedureCodeSequence", "AdmittingDiagnosesDescription", "AdmittingDiagnosesCodeSequence"),
+    *("ReferencedPatientSequence", "Manufacturer", "ManufacturerModelName", "SoftwareVersions", "DeviceSerialNumber"),
+    *("InstitutionName", "InstitutionAddress", "InstitutionalDepartmentName", "StationName", "TimezoneOffsetFromUTC"),
+    *("BodyPartExamined", "LossyImageCompressionRatio", "LossyImageCompressionMethod", "PositionReferenceIndicator"),
+    *("SeriesDate", "SeriesTime", "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime", "ContentDate", "ContentTime"),
+)
+MAY_BE_EMPTY = ("PatientBreedCodeSequence", "BreedRegistrationSequence")  # of sequences of the patient; type 2C, of animals
+NAME_FORMS, NAME_LENGTH, NAME_PARTS = 3, 64, 5  # of a name; the last two of each form
+STRINGS = ("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UI", "UR")
+CONTROLS = dict.fromkeys(("LO", "PN", "SH", "UC"), "") | dict.fromkeys(("LT", "ST", "UT"), "\t\n\f\r\x1b")  # that may be there
 HOW_REMOVED = ("DeidentificationMethod", "DeidentificationMethodCodeSequence")
 
 
@@ -60,6 +77,7 @@ def source_header(source: SourceSlice) -> tuple[Dataset, tuple[str, ...]]:
 
 def _checked(header: Dataset) -> tuple[Dataset, tuple[str, ...]]:
     faults: list[str] = []
+    _kinds(header, faults)
     _text(header, faults)
     for keyword in MUST_BE_THERE:
         if keyword not in header:
@@ -70,7 +88,7 @@ def _checked(header: Dataset) -> tuple[Dataset, tuple[str, ...]]:
         header.StudyInstanceUID = uid_from(header.get("SeriesInstanceUID", ""), "study")
     for keyword in (*DATES, *TIMES, *CODED, *NUMBERS, *NAMES, *SHORT, AGE):
         _legal(header, keyword, faults)
-    _lengths(header, faults)
+    _forms(header, faults)
     for keyword in UIDS:
         if header.get(keyword) and not UID.fullmatch(str(header[keyword].value)):
             faults.append(f"{keyword} is no UID as DICOM has them: references repeat it as it is, or they would lead nowhere.")
@@ -100,13 +118,7 @@ def source_faults(result: StudyResult) -> tuple[str, ...]:
 def header_digest(header: Dataset) -> bytes:
     """Return a hash of what objects copy from a header: results of a corrected header are other objects."""
     with quiet():
-        return digest(
-            *(
-                f"{element.tag} {element.value}"
-                for element in _elements(header)
-                if element.tag.group in COPIED_GROUPS or element.tag in COPIED_BESIDES
-            )
-        )
+        return digest(*_copied(header))
 
 
 def read_header(source: SourceSlice, tags: list[str] | None = None) -> Dataset:
@@ -157,6 +169,10 @@ def _text(header: Dataset, faults: list[str]) -> None:
 
 def _can_be_copied(sets: list[str]) -> bool:
     """Say whether highdicom takes these sets: one without code extensions, or several with, the first of single bytes."""
+    from highdicom import SpecificCharacterSetValues
+
+    if not set(sets) <= {one.value for one in SpecificCharacterSetValues} - {GBK}:  # the Korean one is missing there
+        return False
     if len(sets) == 1:
         return bool(sets[0]) and sets[0] != "ISO_IR 6" and not sets[0].startswith("ISO 2022")
     return sets[0] not in MULTI_BYTE and all(one.startswith("ISO 2022 IR") and one != "ISO 2022 IR 58" for one in sets)
@@ -186,6 +202,18 @@ def _elements(header: Dataset, *, inside: bool = True) -> Iterator[DataElement]:
             yield element
 
 
+def _copied(header: Dataset, where: str = "", *, is_copied: bool = False) -> Iterator[str]:
+    """Give what objects copy, each value with its way there: one code says another thing in another sequence."""
+    for element in _elements(header, inside=False):
+        here = f"{where}{element.tag}"
+        is_wanted = is_copied or element.tag.group in COPIED_GROUPS or element.tag in COPIED_BESIDES
+        if is_wanted:
+            yield f"{here} {element.VR} {len(element.value) if element.VR == 'SQ' else element.value}"
+        if element.VR == "SQ":
+            for number, item in enumerate(element.value):
+                yield from _copied(item, f"{here}[{number}]", is_copied=is_wanted)
+
+
 def _decoded(text: str) -> str:
     try:
         return text.encode("latin-1").decode("utf-8")  # pydicom has read the bytes as Latin-1
@@ -211,16 +239,74 @@ def _legal(header: Dataset, keyword: str, faults: list[str]) -> None:
         del header[keyword]
 
 
-def _lengths(header: Dataset, faults: list[str]) -> None:
-    """Leave out text of the patient that is longer than DICOM allows; a name that is too long stays, or nobody had it."""
-    for element in [one for one in _elements(header, inside=False) if one.tag.group in GROUPS_OF_TEXT]:
-        values = element.value if element.VM > 1 else [element.value]
-        if element.VR in LENGTHS and any(len(str(value)) > LENGTHS[element.VR] for value in values):
-            faults.append(f"{element.keyword or element.tag} has a value that DICOM does not allow: it is left out.")
-            del header[element.tag]
+def _kinds(header: Dataset, faults: list[str]) -> None:
+    """Give text that says it is of another kind (VR) than DICOM has for it its own kind."""
+    from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
+
+    for element in list(_elements(header, inside=False)):
+        if not _is_copied(element.tag) or not dictionary_has_tag(element.tag):
+            continue
+        kind = dictionary_VR(element.tag)
+        if kind == element.VR or kind not in STRINGS or element.VR not in STRINGS:
+            continue
+        faults.append(f"{keyword_for_tag(element.tag)} is written as another kind (VR) than DICOM has for it: its text is kept.")
+        header.add_new(element.tag, kind, str(element.value) if element.VM == 1 else [str(value) for value in element.value])
+
+
+def _is_copied(tag: BaseTag) -> bool:
+    from pydicom.datadict import keyword_for_tag
+
+    return tag.group in WHOLLY_COPIED or keyword_for_tag(tag) in (*COPIED_OF_STUDY, *MUST_BE_THERE, *UIDS)
+
+
+def _forms(header: Dataset, faults: list[str]) -> None:
+    """Leave out of what is copied whatever has not the form of its kind; a name that has not stays, or nobody had it."""
+    from pydicom.datadict import keyword_for_tag
+
+    for tag in [tag for tag in header.keys() if _is_copied(tag)]:  # noqa: SIM118 - one is deleted
+        keyword = keyword_for_tag(tag)
+        if keyword not in (*NAMES, *MUST_BE_THERE, *UIDS) and not _has_form(header, tag, may_be_empty=keyword in MAY_BE_EMPTY):
+            faults.append(f"{keyword or tag} has a value that DICOM does not allow: it is left out.")
+            del header[tag]
     for keyword in NAMES:
-        if any(len(form) > NAME_LENGTH for form in str(header.get(keyword) or "").split("=")):
-            faults.append(f"{keyword} is longer than DICOM allows: it is copied as it is.")
+        if not _is_name(str(header.get(keyword) or "")):
+            faults.append(f"{keyword} is longer than DICOM allows or has more parts: it is copied as it is.")
+
+
+def _is_name(text: str) -> bool:
+    forms = text.split("=")
+    return len(forms) <= NAME_FORMS and all(len(form) <= NAME_LENGTH and form.count("^") < NAME_PARTS for form in forms)
+
+
+def _has_form(holder: Dataset, tag: BaseTag, *, may_be_empty: bool = True) -> bool:
+    """Say whether an element has values of its kind and as many as it may have; in a sequence all of every item."""
+    from pydicom.config import RAISE
+    from pydicom.datadict import dictionary_has_tag, dictionary_VM
+    from pydicom.valuerep import validate_value
+
+    try:
+        element = holder[tag]
+        if element.VR == "SQ":
+            return (may_be_empty or len(element.value) > 0) and all(
+                len(item) and all(_has_form(item, one) for one in item.keys())  # noqa: SIM118 - by tag
+                for item in element.value
+            )
+        values = list(element.value) if element.VM > 1 else [element.value]
+        if len(values) > 1 and dictionary_has_tag(tag) and dictionary_VM(tag) == "1":
+            return False
+        for value in values:
+            text = str(getattr(value, "original_string", value) if value is not None else "")
+            if element.VR == "PN" and not _is_name(text):
+                return False
+            if element.VR in CONTROLS and any(
+                unicodedata.category(one) == "Cc" for one in text if one not in CONTROLS[element.VR]
+            ):
+                return False
+            if element.VR in STRINGS:
+                validate_value(element.VR, text, RAISE)
+    except (ValueError, TypeError, OverflowError, NotImplementedError, KeyError):
+        return False
+    return True
 
 
 def _is_legal(keyword: str, value: object, count: int) -> bool:
@@ -239,4 +325,4 @@ def _is_legal(keyword: str, value: object, count: int) -> bool:
         return float(text) >= 0
     if keyword == AGE:
         return re.fullmatch(r"\d{3}[DWMY]", text, re.ASCII) is not None
-    return keyword not in SHORT or len(text) <= SHORT[keyword]
+    return keyword not in SHORT or (len(text) <= SHORT[keyword] and not any(unicodedata.category(one) == "Cc" for one in text))

@@ -9,7 +9,7 @@ import numpy as np
 from medimg._tools.identity import digest
 from medimg.measures import diameters
 from medimg.reports._dicom import DIGITS, MANUFACTURER, category, concept, device_uid, plain
-from medimg.reports._sources import frame_number
+from medimg.reports._sources import ONE_FRAME, frame_number
 from medimg.reports.seg import CATEGORY, segment_numbers, tracking, uids
 from medimg.values import Code, Mask
 from medimg.values.code import PRIVATE_SCHEME, SCORE_OF_A_MODEL
@@ -259,9 +259,13 @@ def _line(result: StudyResult, slice_index: int, ends: tuple[Point, Point]) -> A
     origin = result.series.slice_of[slice_index]
     assert origin is not None  # shown_diameters has looked
     source = result.series.slices[origin]
-    image = hd.sr.SourceImageForRegion(source.class_uid, source.instance_uid, _frames(result, source))
+    frames = _frames(result, source)
+    class_uid = source.class_uid if frames else ONE_FRAME  # highdicom knows no private ones
+    image = hd.sr.SourceImageForRegion(class_uid, source.instance_uid, frames)
     points = on_image(result, slice_index, np.array(ends))
-    return hd.sr.ImageRegion(hd.sr.GraphicTypeValues.POLYLINE, points, source_image=image)
+    region = hd.sr.ImageRegion(hd.sr.GraphicTypeValues.POLYLINE, points, source_image=image)
+    region.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPClassUID = source.class_uid
+    return region
 
 
 def on_image(result: StudyResult, slice_index: int, points_mm: np.ndarray) -> np.ndarray:

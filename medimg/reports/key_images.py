@@ -22,7 +22,7 @@ from medimg.reports._dicom import (
     source_date,
 )
 from medimg.reports._source_header import quiet, source_header
-from medimg.reports._sources import frame_number
+from medimg.reports._sources import ONE_FRAME, frame_number
 from medimg.reports.seg import tracking
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ def _dataset(result: StudyResult, finding: Finding, number: int, parts: tuple[st
     import highdicom as hd
 
     header, _ = source_header(result.source_instances[0])
+    header.SOPClassUID = ONE_FRAME  # patient and study are copied by class, and highdicom knows no private ones
     pixels = picture(result, finding)
     dataset: Dataset = hd.sc.SCImage.from_ref_dataset(
         header,

@@ -18,6 +18,7 @@ from medimg.reports._dicom import (
     save,
 )
 from medimg.reports._source_header import quiet, source_header
+from medimg.reports._sources import ONE_FRAME
 from medimg.reports._sr_content import groups, image_library, observer, rest
 from medimg.reports.seg import uids
 from medimg.values import Code
@@ -97,6 +98,7 @@ def _report(result: StudyResult, *, labelmap: bool) -> Dataset:
     if evaluations is not None:
         content[0].ContentSequence.append(evaluations)
     scheme = CodingSchemeIdentificationItem(PRIVATE_SCHEME, name="medimg", responsible_organization=MANUFACTURER)
+    own_class, header.SOPClassUID = header.SOPClassUID, ONE_FRAME  # highdicom copies by class, and knows no private ones
     dataset: Dataset = hd.sr.Comprehensive3DSR(
         evidence=[header, *_evidence(result, header, parts, labelmap=labelmap, has_seg=has_seg)],
         content=content,
@@ -111,6 +113,10 @@ def _report(result: StudyResult, *, labelmap: bool) -> Dataset:
         contributing_equipment=contributing(result),
         **equipment(result),
     )
+    for series in dataset.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence:
+        for item in series.ReferencedSOPSequence:
+            if item.ReferencedSOPInstanceUID == header.SOPInstanceUID:
+                item.ReferencedSOPClassUID = own_class
     fix_dates(dataset, header)
     complete(dataset, header, body_part="")
     return dataset

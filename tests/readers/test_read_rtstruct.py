@@ -199,8 +199,13 @@ def test_no_sentence_tells_who_it_is(tmp_path, result):
     assert not any("Mustermann" in remark for remark in mask.remarks)
 
 
-def test_a_contour_that_is_there_twice_does_not_undo_itself(tmp_path, result):
-    path = structures(tmp_path / "rt.dcm", {"GTV": [(4, *SQUARE), (4, *SQUARE)]}, grid=result.series.grid)
+@pytest.mark.parametrize(
+    "again",
+    [SQUARE, SQUARE[1:] + SQUARE[:1], SQUARE[::-1], (*SQUARE, SQUARE[0])],
+    ids=["the same", "from another corner", "the other way round", "closed"],
+)
+def test_a_contour_that_is_there_twice_does_not_undo_itself(tmp_path, result, again):
+    path = structures(tmp_path / "rt.dcm", {"GTV": [(4, *SQUARE), (4, *again)]}, grid=result.series.grid)
     mask = medimg.read_rtstruct(path, scan=result.series)
     assert np.count_nonzero(mask.array) == 48
     assert "there twice" in mask.remarks[0]
@@ -213,7 +218,19 @@ def test_contours_that_cross_each_other_are_said(tmp_path, result):
     far = tuple((row + 15, column + 15) for row, column in SQUARE)
     path = structures(tmp_path / "rt.dcm", {"GTV": [(4, *SQUARE), (4, *beside)]}, grid=result.series.grid)
     mask = medimg.read_rtstruct(path, scan=result.series)
-    assert "cross each other on 1 slices" in mask.remarks[0]
+    assert "cross or cover each other on 1 slices" in mask.remarks[0]
     assert np.count_nonzero(mask.array) == 48
     path = structures(tmp_path / "rt.dcm", {"GTV": [(4, *SQUARE), (4, *inner), (4, *far)]}, grid=result.series.grid)
     assert medimg.read_rtstruct(path, scan=result.series).remarks == ()
+    nearly = tuple((row, column + 0.02) for row, column in SQUARE)
+    path = structures(tmp_path / "rt.dcm", {"GTV": [(4, *SQUARE), (4, *nearly), (5, *SQUARE)]}, grid=result.series.grid)
+    assert "cross or cover each other on 1 slices" in medimg.read_rtstruct(path, scan=result.series).remarks[0]
+
+
+def test_rois_of_two_frames_of_reference_are_counted(tmp_path, result):
+    path = structures(tmp_path / "rt.dcm", {"GTV": [(4, *SQUARE)], "node": [(6, *SQUARE)]}, grid=result.series.grid)
+    dataset = pydicom.dcmread(path)
+    dataset.StructureSetROISequence[1].ReferencedFrameOfReferenceUID = "1.2.9"
+    dataset.save_as(path)
+    with pytest.raises(GeometryError, match="in 2 frames of reference"):
+        medimg.read_rtstruct(path, scan=result.series)

@@ -26,6 +26,12 @@ def written(result, folder):
     return {path.name: (pydicom.dcmread(path).SOPInstanceUID, path.read_bytes()) for path in files}
 
 
+def coded(value):
+    item = pydicom.Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "99TEST", "A reason"
+    return [item]
+
+
 def clashes(one, other):
     return [name for name in one if name in other and one[name][0] == other[name][0] and one[name][1] != other[name][1]]
 
@@ -44,6 +50,9 @@ def with_findings(result, **changes):
         {"ReasonForVisit": "Cough"},
         {"SliceThickness": 3},
         {"StudyDescription": "Thorax, corrected"},
+        {"DeviceSerialNumber": "4712"},
+        {"SoftwareVersions": "VB21"},
+        {"ReasonForPerformedProcedureCodeSequence": coded("COUGH")},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -57,6 +66,19 @@ def test_a_corrected_header_makes_other_objects(tmp_path, change):
             setattr(dataset, keyword, value)
         dataset.save_as(path)
     assert clashes(before, written(source, tmp_path / "second")) == []
+
+
+def test_a_code_that_was_moved_to_another_sequence_makes_other_objects(tmp_path):
+    """The same words in another place say another thing."""
+    found = []
+    for folder, keyword in (("a", "ReasonForRequestedProcedureCodeSequence"), ("b", "ReasonForPerformedProcedureCodeSequence")):
+        result = study_result(tmp_path / folder, heat=False)
+        for path in (tmp_path / folder).iterdir():
+            dataset = pydicom.dcmread(path)
+            setattr(dataset, keyword, coded("COUGH"))
+            dataset.save_as(path)
+        found.append(written(result, tmp_path / f"written {folder}"))
+    assert clashes(*found) == []
 
 
 def test_a_slice_that_was_moved_makes_other_objects(tmp_path):
@@ -130,6 +152,35 @@ def test_a_slice_of_a_class_that_may_have_frames(tmp_path):
     items = [frame.DerivationImageSequence[0].SourceImageSequence[0] for frame in seg.PerFrameFunctionalGroupsSequence]
     assert {item.ReferencedSOPClassUID for item in items} == {nuclear}
     assert dciodvfy(tmp_path / "out" / "seg.dcm") in ([], None)
+
+
+def test_a_slice_of_a_class_of_a_maker_s_own(tmp_path):
+    """highdicom copies and refers by class, and knows those of the standard."""
+    private = "1.2.840.113619.4.30"
+    result = study_result(tmp_path / "a", heat=False)
+    for source in result.series.slices:
+        dataset = pydicom.dcmread(source.file)
+        dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = private
+        dataset.save_as(source.file)
+    slices = tuple(replace(source, class_uid=private) for source in result.series.slices)
+    written(replace(result, series=replace(result.series, slices=slices)), tmp_path / "out")
+    own = {source.instance_uid for source in slices}
+    for path in (tmp_path / "out").glob("*.dcm"):
+        found = {
+            str(item.ReferencedSOPClassUID)
+            for item in everything(pydicom.dcmread(path))
+            if item.get("ReferencedSOPInstanceUID") in own
+        }
+        assert found == {private}, path.name
+        assert not [line for line in dciodvfy(path) or () if "99MEDIMG" not in line], path.name
+
+
+def everything(dataset):
+    """Yield a data set and all that is nested in it."""
+    yield dataset
+    for element in dataset:
+        for item in element.value if element.VR == "SQ" else ():
+            yield from everything(item)
 
 
 @pytest.mark.parametrize("uid", ["", "1.2.826.0.1.3680043.8.498.3.1"], ids=["no UID", "two of one UID"])

@@ -9,6 +9,8 @@ import pydicom
 import pytest
 
 from medimg.errors import ScanError
+from medimg.reports import seg as seg_object
+from medimg.reports._dicom import source_date
 from medimg.reports._source_header import header_digest, source_faults, source_header
 from tests.builders.study import study_result
 
@@ -67,6 +69,35 @@ def test_a_single_set_of_code_extensions_is_read_and_written_as_utf_8(tmp_path):
     assert (str(header.PatientName), header.SpecificCharacterSet) == ("Yamada^Tarou=山田^太郎", "ISO_IR 192")
 
 
+@pytest.mark.parametrize(
+    ("names", "name"),
+    [(["", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동"), ("GBK", "Wang^XiaoDong=王^小东")],
+    ids=["Korean", "Chinese"],
+)
+def test_a_set_that_highdicom_or_validators_do_not_know_is_written_as_utf_8(tmp_path, names, name):
+    result = study_result(tmp_path / "source", SpecificCharacterSet=names, PatientName=name, heat=False)
+    header, faults = source_header(result.series.slices[0])
+    assert (str(header.PatientName), header.SpecificCharacterSet, faults) == (name, "ISO_IR 192", ())
+    (path,) = seg_object.write(result, tmp_path)
+    assert str(pydicom.dcmread(path).PatientName) == name
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "value"),
+    [(0x00100010, "LO", "Doe^Jane"), (0x00100030, "LO", "19500102"), (0x00200010, "LO", "7"), (0x00101030, "LO", "70")],
+    ids=lambda value: f"{value:08x}" if isinstance(value, int) else "",
+)
+def test_text_of_another_kind_gets_its_own_and_is_named(tmp_path, tag, vr, value):
+    result = study_result(tmp_path / "source", heat=False)
+    source = result.series.slices[0]
+    raw_value(source.file, pydicom.tag.Tag(tag), vr, value)
+    header, faults = source_header(source)
+    keyword = pydicom.datadict.keyword_for_tag(tag)
+    assert pydicom.datadict.dictionary_VR(tag) == header[tag].VR
+    assert str(header[tag].value) == value
+    assert [fault for fault in faults if fault.startswith(keyword) and "kind" in fault]
+
+
 def test_a_set_that_is_none_of_dicoms_is_named(tmp_path):
     result = study_result(tmp_path / "source")
     path = result.series.slices[0].file
@@ -95,6 +126,52 @@ def test_an_illegal_value_is_emptied_and_named_but_not_told(tmp_path, keyword, v
     header, faults = source_header(source)
     assert [fault for fault in faults if keyword in fault and value not in fault]
     assert not header.get(keyword) if left is None else keyword not in header
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "value"),
+    [
+        (0x00102180, "SH", "a\\b"),  # Occupation has one value
+        (0x001021A0, "CS", "never"),  # SmokingStatus
+        (0x001021C0, "US", "1234"),  # PregnancyStatus is one number of two bytes
+        (0x001021D0, "DA", "2020.1.1"),  # LastMenstrualDate
+        (0x00101022, "DS", "24,5"),  # PatientBodyMassIndex
+        (0x00104000, "LT", "a\x01"),  # PatientComments
+        (0x00081080, "LO", "x" * 66),  # AdmittingDiagnosesDescription
+        (0x00081048, "PN", "A^B^C^D^E^F^G^"),  # PhysiciansOfRecord
+        (0x00201040, "LO", "x" * 66),  # PositionReferenceIndicator
+        (0x00181000, "LO", "a\x01"),  # DeviceSerialNumber
+    ],
+    ids=lambda value: f"{value:08x}" if isinstance(value, int) else "",
+)
+def test_whatever_is_copied_and_has_not_its_form_is_left_out_and_named(tmp_path, tag, vr, value):
+    result = study_result(tmp_path / "source", heat=False)
+    source = result.series.slices[0]
+    raw_value(source.file, pydicom.tag.Tag(tag), vr, value)
+    header, faults = source_header(source)
+    keyword = pydicom.datadict.keyword_for_tag(tag)
+    assert [fault for fault in faults if keyword in fault and "left out" in fault]
+    assert keyword not in header
+
+
+def test_an_empty_sequence_is_left_out_and_one_with_items_is_not(tmp_path):
+    code = pydicom.Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "1", "99TEST", "A procedure"
+    result = study_result(tmp_path / "source", ReferencedStudySequence=[], ProcedureCodeSequence=[code], heat=False)
+    header, faults = source_header(result.series.slices[0])
+    assert "ReferencedStudySequence" not in header
+    assert "ProcedureCodeSequence" in header
+    assert [fault for fault in faults if "Sequence" in fault] == [faults[0]]
+
+
+def test_an_illegal_date_of_the_series_is_not_that_of_the_results(tmp_path):
+    result = study_result(tmp_path / "source", SeriesDate="20240102", heat=False)
+    source = result.series.slices[0]
+    assert source_date(source_header(source)[0])[0] == "20240102"
+    raw_value(source.file, pydicom.tag.Tag(0x00080021), "DA", "2024.1.2")
+    header, faults = source_header(source)
+    assert [fault for fault in faults if fault.startswith("SeriesDate")]
+    assert source_date(header)[0] in {header.get(keyword) for keyword in ("AcquisitionDate", "ContentDate", "StudyDate")}
 
 
 def raw_value(path, tag, vr, value):
