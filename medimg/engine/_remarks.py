@@ -16,7 +16,12 @@ CUT = "It is cut by the edge of the scan: it is at least as large as measured."
 def sizes_of(card: ModelCard) -> str:
     """Return the sentence on what a model does not look for: without it, "no finding" beside a large mass would mislead."""
     least, most = card.diameter_range_mm
-    return f"{card.name} was made for lesions of {least:g} to {most:g} mm: larger masses, and smaller spots, it may not see."
+    if card.larger is None:
+        return f"{card.name} was made for lesions of {least:g} to {most:g} mm: larger masses, and smaller spots, it may not see."
+    return (
+        f"{card.name} was trained on lesions of {least:g} to {most:g} mm: larger masses, which it looks for on coarser voxels, "
+        "it may miss, and smaller spots it may not see."
+    )
 
 
 def remarks_on(card: ModelCard, mask: Mask, measures: Measures, *, label: int) -> tuple[str, ...]:
@@ -24,7 +29,7 @@ def remarks_on(card: ModelCard, mask: Mask, measures: Measures, *, label: int) -
     found = []
     least, most = card.diameter_range_mm
     if measures.longest_diameter_mm > most:
-        found.append(f"It is longer than {most:g} mm, for which the model was not made: outline and scores are rough.")
+        found.append(f"It is longer than {most:g} mm, such as the model did not learn from: outline and scores are rough.")
     elif measures.longest_diameter_mm < least:
         found.append(f"It is shorter than {least:g} mm, for which the model was not made: scores are rough.")
     box = mask.box(label)

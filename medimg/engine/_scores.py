@@ -62,15 +62,18 @@ def probability(stage: Stage, lesion: Lesion) -> float:
     return sigmoid(line.slope * lesion.logits[line.name] + weight * log(peak / (1 - peak)) + line.intercept)
 
 
-def scores(card: ModelCard, lesion: Lesion) -> tuple[Score, ...]:
-    """Return every score but the first, which is the probability that the place is a lesion; the second opinion comes last."""
+def scores(card: ModelCard, lesion: Lesion, *, calibrated: bool = True) -> tuple[Score, ...]:
+    """Return every score but the first, which is the probability that the place is a lesion; the second opinion comes last.
+
+    Without `calibrated` none is said to be: the lesion is not of those that the calibration was fitted on.
+    """
     threshold, opinion = card.stage("outline").threshold, card.second_opinion
     found = [
         Score(
             name=line.name,
             value=value(line, lesion, threshold=threshold, opinion=opinion),
             meaning=line.meaning,
-            calibrated=line.calibrated,
+            calibrated=line.calibrated and calibrated,
             span=span(line, lesion, threshold=threshold, opinion=opinion),
         )
         for line in card.stage("classify").scores[1:]

@@ -10,15 +10,17 @@ import numpy as np
 
 from medimg.engine import _scores, _windows
 from medimg.engine._accept import require_input, require_lung, require_region
-from medimg.engine._findings import findings_of, onto
+from medimg.engine._drawn import onto
+from medimg.engine._findings import findings_of
 from medimg.engine._lesions import FLIPS, ONCE, Lesion, describe, grown, middle_part
+from medimg.engine._regions import REACH_MM, box_around, lung_hull
 from medimg.engine._remarks import sizes_of
 from medimg.engine.cubes import box_under
 from medimg.engine.devices import choose_device
 from medimg.errors import GeometryError
 from medimg.models import load_package
 from medimg.preprocessing import lungs, resample
-from medimg.values import Grid, Mask, Prediction, Skipped
+from medimg.values import Mask, Prediction, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +106,9 @@ class Model:
         volume = volume.of_modality(self.card.input.modality)
         region, unseen, seen, seconds = self._search(volume, tell, unsaid=bool(unsaid))
         start = time.perf_counter()
-        findings, mask, small = findings_of(self.card, volume, region, self._kept(seen))
+        larger = self._larger(volume, region)
+        start = _lap(seconds, "larger", start)
+        findings, mask, small = findings_of(self.card, volume, region, self._kept(seen), larger=larger)
         _lap(seconds, "outline", start)
         prediction = Prediction(
             findings=findings,
@@ -115,8 +119,8 @@ class Model:
             remarks=(*unsaid, sizes_of(self.card)),
             seconds=seconds,
         )
-        middles = (self._middle(lesion, self.card.stage("outline")) for _, lesion in seen)
-        return prediction, tuple((probability, middle) for (probability, _), middle in zip(seen, middles, strict=True))
+        stage = self.card.stage("outline")
+        return prediction, tuple((probability, self._middle(lesion, stage)) for probability, lesion in (*seen, *larger))
 
     def lesions(self, volume: Volume) -> list[Lesion]:
         """Return the lesions above the operating point as the networks see them: raw logits, before calibration and measuring."""
@@ -182,23 +186,24 @@ class Model:
     def _prepare(self, volume: Volume, region: Mask) -> tuple[Volume, NDArray[np.bool_]]:
         """Resample the box of the lungs to the detector's grid; say where in it a lesion's centre may lie."""
         stage = self.card.stage("detect")
-        inside = (
-            np.argwhere(region.array.any(axis=(1, 2)))[:, 0],
-            np.argwhere(region.array.any(axis=(0, 2)))[:, 0],
-            np.argwhere(region.array.any(axis=(0, 1)))[:, 0],
-        )
-        ends = np.array([[axis[0], axis[-1]] for axis in inside])
-        corners = region.grid.to_mm(np.array(list(np.ndindex(2, 2, 2))) * (ends[:, 1] - ends[:, 0]) + ends[:, 0])
-        margin = BORDER_MM + stage.margin * max(stage.spacing_mm)
-        outer = volume.grid.to_mm(np.array(list(np.ndindex(2, 2, 2))) * (np.array(volume.shape) - 1))
-        low = np.maximum(corners.min(axis=0) - margin, outer.min(axis=0))
-        high = np.minimum(corners.max(axis=0) + margin, outer.max(axis=0))
-        step = np.array(stage.spacing_mm)
-        shape = np.maximum(np.floor((high - low)[::-1] / step).astype(int) + 1, 8)
-        grid = Grid.straight(shape, spacing_mm=step, origin_mm=low, frame_of_reference=volume.grid.frame_of_reference)
-        box = resample(volume, like=grid)
-        near = resample(region, like=grid).array > 0
-        return box, grown(near, BORDER_MM / step)
+        box = box_around(volume, region, margin_mm=BORDER_MM + stage.margin * max(stage.spacing_mm), spacing_mm=stage.spacing_mm)
+        near = resample(region, like=box.grid).array > 0
+        return box, grown(near, BORDER_MM / np.array(stage.spacing_mm))
+
+    def _larger(self, volume: Volume, region: Mask) -> list[Seen]:
+        """Return the lesions above the operating point that coarser voxels show and are large, the coarsest voxels first."""
+        larger, outline = self.card.larger, self.card.stage("outline")
+        if larger is None:
+            return []
+        kept: list[Seen] = []
+        hull = lung_hull(volume, region)
+        for step in larger.spacings_mm:
+            box = box_around(volume, region, margin_mm=REACH_MM, spacing_mm=(step,) * 3)
+            places = self._detect(box, resample(hull, like=box.grid).array > 0, lambda stage, done, total: None)
+            seen = self._kept(self._describe(volume, places, spacing_mm=step, least_mm=larger.least_mm))
+            sizes = [_scores.diameter_mm(lesion, threshold=outline.threshold) for _, lesion in seen]
+            kept += [each for each, size in zip(seen, sizes, strict=True) if size >= larger.least_mm]
+        return kept
 
     def _detect(self, box: Volume, allowed: NDArray[np.bool_], tell: Progress) -> list[tuple[tuple[float, float, float], float]]:
         stage = self.card.stage("detect")
@@ -214,14 +219,24 @@ class Model:
             progress=lambda done, total: tell("detect", done, total),
         )
         heat *= allowed
-        apart = round(stage.parameters["apart_mm"] / stage.spacing_mm[0])
+        apart = round(stage.parameters["apart_mm"] / stage.spacing_mm[0])  # in voxels: on coarser ones everything is larger
         found = _windows.peaks(heat, threshold=stage.threshold, apart=apart, most=int(stage.parameters["most"]))
         return [(tuple(box.grid.to_mm(index).tolist()), height) for index, height in found]
 
-    def _describe(self, volume: Volume, places: list[tuple[tuple[float, float, float], float]]) -> list[Seen]:
-        """Outline and rate each place; move the cube onto what was outlined, and look again at what may be a lesion."""
+    def _describe(
+        self,
+        volume: Volume,
+        places: list[tuple[tuple[float, float, float], float]],
+        *,
+        spacing_mm: float | None = None,
+        least_mm: float = 0.0,
+    ) -> list[Seen]:
+        """Outline and rate each place; move the cube onto what was outlined, and look again at what may be a lesion.
+
+        What is smaller at first sight than half of `least_mm` (equal-volume diameter) is not looked at again.
+        """
         stage, network = self.card.stage("outline"), self.network(self.card.stage("outline"))
-        spacing = stage.spacing_mm[0]
+        spacing = spacing_mm or stage.spacing_mm[0]
 
         def look(
             where: list[tuple[tuple[float, float, float], float]], factor: float = 1.0, flips: Flips = FLIPS
@@ -231,7 +246,10 @@ class Model:
         seen = []
         least = self.card.stage("classify").parameters.get("first_look_least", 0.0)
         glimpsed = [
-            lesion for lesion in look(places, flips=ONCE) if _scores.probability(self.card.stage("classify"), lesion) >= least
+            lesion
+            for lesion in look(places, flips=ONCE)
+            if _scores.probability(self.card.stage("classify"), lesion) >= least
+            and _scores.diameter_mm(lesion, threshold=stage.threshold) >= least_mm / 2
         ]
         for lesion in look([(self._middle(lesion, stage), lesion.peak) for lesion in glimpsed]):
             probability = _scores.probability(self.card.stage("classify"), lesion)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from medimg.errors import ModelError
 from medimg.measures.descriptors import NAMES as DESCRIPTORS
+from medimg.models.larger import Larger
 from medimg.models.second_opinion import SecondOpinion, Term
 from medimg.values import Code
 
@@ -97,6 +98,7 @@ class ModelCard:
     finding_kind: Code
     finding_site: Code | None
     diameter_range_mm: tuple[float, float]
+    larger: Larger | None = None
     second_opinion: SecondOpinion | None = None
     evidence: dict[str, Any] = field(default_factory=dict)
 
@@ -121,6 +123,8 @@ class ModelCard:
             "research_only": self.research_only,
             "training": self.training,
             "input": {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self.input).items()},
+            "diameter_range_mm": list(self.diameter_range_mm),
+            "larger": _listed(asdict(self.larger)) if self.larger else None,
             "stages": [
                 {
                     "task": stage.task,
@@ -167,16 +171,24 @@ def _card(fields: dict[str, Any]) -> ModelCard:
     }
     finding = fields.pop("finding")
     opinion = fields.pop("second_opinion", None)
-    site = finding.get("site")
+    site, larger = finding.get("site"), finding.get("larger")
     return ModelCard(
         input=InputLimits(**limits),
         stages=tuple(_stage(dict(stage)) for stage in fields.pop("stage")),
         finding_kind=Code(*finding["kind"]),
         finding_site=Code(*site) if site else None,
         diameter_range_mm=tuple(finding["diameter_range_mm"]),
+        larger=_larger(dict(larger)) if larger else None,
         second_opinion=_opinion(opinion) if opinion else None,
         **fields,
     )
+
+
+def _larger(fields: dict[str, Any]) -> Larger:
+    steps = tuple(sorted((float(step) for step in fields.pop("spacings_mm")), reverse=True))
+    if not steps or steps[-1] <= 0:
+        raise ValueError("spacings_mm of what is larger holds no length")
+    return Larger(kind=Code(*fields.pop("kind")), spacings_mm=steps, **fields)
 
 
 def _opinion(fields: dict[str, Any]) -> SecondOpinion:

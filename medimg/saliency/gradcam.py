@@ -21,6 +21,8 @@ def explain(
 ) -> Heatmap:
     """Return the Grad-CAM of the score `target` of `finding`, on the cube that the classifier looked at.
 
+    That of a finding too large for it is on a cube of coarser voxels, those of the card's `larger` on which it fits.
+
     Each channel of the card's `saliency_layer` is weighted by the mean gradient of the score's logit and summed; negative sums
     are no evidence for the score and become 0. The map is the mean over the flips of the cube that the score is the mean of,
     which also evens out the coarse steps of the layer; the strongest voxel is 1. If no voxel speaks for the score, all are 0.
@@ -43,10 +45,13 @@ def explain(
             "Correct saliency_layer, or use --explain none."
         )
 
+    spacing_mm, longest_mm, larger = stage.spacing_mm[0], finding.measures.longest_diameter_mm, model.card.larger
+    if larger and longest_mm > larger.over_mm:
+        spacing_mm = larger.spacing_for(longest_mm, window=stage.window, spacing_mm=spacing_mm)
     grid = cube_grid(
         center_mm or finding.center_mm,
         edge=stage.window,
-        spacing_mm=stage.spacing_mm[0],
+        spacing_mm=spacing_mm,
         frame_of_reference=volume.grid.frame_of_reference,
     )
     cube = torch.from_numpy(sample(volume, grid))[None, None].to(model.device)

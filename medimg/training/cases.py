@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medimg.engine import _scores
-from medimg.engine._findings import onto
+from medimg.engine._drawn import onto
 from medimg.engine._remarks import equal_volume_diameter_mm
 from medimg.engine.cubes import box_under
 from medimg.evaluation import compare_outlines

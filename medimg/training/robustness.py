@@ -9,7 +9,7 @@ import numpy as np
 
 from medimg.engine import _scores
 from medimg.engine._accept import require_input
-from medimg.engine._findings import onto
+from medimg.engine._drawn import onto
 from medimg.engine.cubes import box_under
 from medimg.errors import UnsuitableScanError
 from medimg.evaluation import bootstrap, compare_outlines

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from medimg.engine._accept import require_region
-from medimg.engine._findings import findings_of, onto
+from medimg.engine._drawn import onto
+from medimg.engine._findings import findings_of
 from medimg.engine._lesions import Lesion
 from medimg.engine._remarks import CUT
 from medimg.engine.cubes import box_under, cube_grid

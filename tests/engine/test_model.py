@@ -100,6 +100,7 @@ def test_what_size_it_does_not_look_for_is_said(prediction):
     """A chest whose only lesion is a mass of 9 cm has "no finding": whoever reads that must know why."""
     (remark,) = prediction.remarks
     assert "3 to 30 mm: larger masses" in remark
+    assert "may miss" in remark
 
 
 def test_a_person_may_point_at_a_lesion(model, scan, truth):
