@@ -12,7 +12,7 @@ from medimg.engine import _scores
 from medimg.engine._drawn import draw, without_doubles
 from medimg.engine._lesions import middle_part
 from medimg.engine._remarks import remarks_on
-from medimg.measures import center_mm, measure
+from medimg.measures import center_mm, diameters, measure
 from medimg.values import Code, Finding, Mask, Skipped
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ def findings_of(
     rows = []
     for label, one in enumerate(stays, start=1):
         measures = measure(volume, drawn, label=label)
-        is_larger = card.larger is not None and measures.longest_diameter_mm > card.larger.over_mm
-        rows.append((label, one, measures, is_larger, _scores.scores(card, one.lesion, calibrated=not is_larger)))
+        kind = kind_of(card, drawn, label=label)
+        rows.append((label, one, measures, kind, _scores.scores(card, one.lesion, calibrated=kind == card.finding_kind)))
     rows.sort(key=lambda row: (-(row[4][0].value if row[4] else row[1].probability), row[0]))
     order = np.zeros(len(rows) + 1, array.dtype)
     order[[label for label, *_ in rows]] = np.arange(1, len(rows) + 1)
-    kinds = [card.larger.kind if card.larger and is_larger else card.finding_kind for _, _, _, is_larger, _ in rows]
+    kinds = (kind for _, _, _, kind, _ in rows)
     mask = Mask(array=order[array], grid=volume.grid, labels=dict(enumerate(kinds, start=1)))
     findings = tuple(
         _spanned(
@@ -68,6 +68,13 @@ def findings_of(
         for number, (_, one, measures, _, scores) in enumerate(rows, start=1)
     )
     return findings, mask, _too_small(card, small)
+
+
+def kind_of(card: ModelCard, mask: Mask, *, label: int = 1) -> Code:
+    """Return what a lesion is called: by its longest diameter, where the card has another kind for what is larger."""
+    if card.larger is None or not (mask.array == label).any():
+        return card.finding_kind
+    return card.larger.kind if diameters(mask, label=label).long_mm > card.larger.over_mm else card.finding_kind
 
 
 def _finding(

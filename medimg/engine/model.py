@@ -11,7 +11,7 @@ import numpy as np
 from medimg.engine import _scores, _windows
 from medimg.engine._accept import require_input, require_lung, require_region
 from medimg.engine._drawn import onto
-from medimg.engine._findings import findings_of
+from medimg.engine._findings import findings_of, kind_of
 from medimg.engine._lesions import FLIPS, ONCE, Lesion, describe, grown, middle_part
 from medimg.engine._regions import REACH_MM, box_around, lung_hull
 from medimg.engine._remarks import sizes_of
@@ -140,22 +140,40 @@ class Model:
         require_input(self.card, volume, unsaid=not volume.modality)
         if not volume.grid.contains(center_mm):
             raise GeometryError("The point lies outside of the scan. Give LPS millimetres of a point in it.")
-        stage, lesion = self.card.stage("outline"), self.lesion_at(volume, center_mm)
+        stage, lesion = self.card.stage("outline"), self._pointed_at(volume, center_mm)
         array = np.zeros(volume.shape, np.uint8)
         place = box_under(volume.grid, lesion.grid)
         array[place] = onto(volume.grid, place, lesion, threshold=stage.threshold)
         lines = self.card.stage("classify").scores
         opinion = self.card.second_opinion
         scores = {line.name: _scores.value(line, lesion, threshold=stage.threshold, opinion=opinion) for line in lines}
-        return Mask(array=array, grid=volume.grid, labels={1: self.card.finding_kind}), scores
+        outline = Mask(array=array, grid=volume.grid)
+        return replace(outline, labels={1: kind_of(self.card, outline)}), scores
 
-    def lesion_at(self, volume: Volume, center_mm: tuple[float, float, float], *, peak: float = 0.5) -> Lesion:
-        """Return the lesion at a point (LPS mm) as the networks see it, the cube moved onto it; `peak` is a detector's."""
+    def lesion_at(
+        self, volume: Volume, center_mm: tuple[float, float, float], *, peak: float = 0.5, spacing_mm: float | None = None
+    ) -> Lesion:
+        """Return the lesion at a point (LPS mm) as the networks see it, the cube moved onto it.
+
+        `peak` is a detector's; `spacing_mm` the edge of the voxels on which they look, without it that of the card's stage.
+        """
         stage = self.card.stage("outline")
-        network, spacing = self.network(stage), stage.spacing_mm[0]
+        network, spacing = self.network(stage), spacing_mm or stage.spacing_mm[0]
         (first,) = describe(network, stage, volume, [(center_mm, peak)], spacing_mm=spacing, device=self.device)
         middle = self._middle(first, stage)
         return describe(network, stage, volume, [(middle, peak)], spacing_mm=spacing, device=self.device)[0]
+
+    def _pointed_at(self, volume: Volume, center_mm: tuple[float, float, float]) -> Lesion:
+        """Return the lesion at a point; on coarser voxels where it fills its cube, or where only those show one that is large."""
+        threshold, larger = self.card.stage("outline").threshold, self.card.larger
+        lesion = first = self.lesion_at(volume, center_mm)
+        for step in reversed(larger.spacings_mm if larger else ()):
+            is_seen = (lesion.outline > threshold).any()
+            if is_seen and _surface_share(lesion.outline, threshold) <= FULL_SHARE:
+                break
+            lesion = self.lesion_at(volume, center_mm, spacing_mm=step)
+        is_large = larger is not None and _scores.diameter_mm(lesion, threshold=threshold) >= larger.least_mm
+        return lesion if is_large else first
 
     def _search(
         self, volume: Volume, tell: Progress, *, unsaid: bool = False

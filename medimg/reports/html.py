@@ -14,6 +14,7 @@ from medimg.reports._absent import not_written
 from medimg.values import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from medimg.measures import Diameters
@@ -87,6 +88,7 @@ def page(result: StudyResult) -> str:
         ),
         research_only=result.provenance.research_only or RESEARCH_ONLY,
         suspicion=next((score for finding in result.findings for score in finding.scores if score.name == SUSPICION), None),
+        calibration=calibration_words(result.findings),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         identity=_identity(result) if result.identify else (),
         modality=series.modality or result.volume.modality or "Scan",
@@ -120,6 +122,18 @@ def signed(point: tuple[float, ...]) -> str:
     'R 31.2, P 12.0, F 150.1'
     """
     return ", ".join(f"{pair[int(value > 0)]} {abs(value):.1f}" for pair, value in zip(("RL", "AP", "FH"), point, strict=True))
+
+
+def calibration_words(findings: Sequence[Finding]) -> dict[str, str]:
+    """Say of each score by its name that it is not calibrated, where that is so, for all of the findings or for some."""
+    calibrated: dict[str, list[bool]] = {}
+    for finding in findings:
+        for score in finding.scores:
+            calibrated.setdefault(score.name, []).append(score.calibrated)
+    return {
+        name: "" if all(each) else " Not calibrated where its number says so." if any(each) else " Not calibrated."
+        for name, each in calibrated.items()
+    }
 
 
 def _card(result: StudyResult, finding: Finding) -> Card:

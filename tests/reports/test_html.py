@@ -12,7 +12,7 @@ import pytest
 
 from medimg.reports import html as report
 from medimg.reports import seg
-from medimg.values import Hazard, Mask, Skipped, Verdict
+from medimg.values import Code, Hazard, Mask, Skipped, Verdict
 from tests.builders.study import study_result
 
 PATIENT = ("Mustermann", "Jörg", "PID4711", "19500101", "ACC4711", "20240102")
@@ -159,3 +159,17 @@ def test_a_format_without_names_says_so(tmp_path):
 def test_other_reports_need_no_pictures(result):
     assert "volume" in report.NEEDS
     assert "volume" not in seg.NEEDS
+
+
+def test_the_legend_says_which_scores_are_calibrated_where_some_findings_are_of_another_kind(result, tmp_path):
+    first, *others = result.findings
+    mass = replace(
+        first,
+        kind=Code("SCT", "4147007", "Mass"),
+        scores=tuple(replace(score, calibrated=False) for score in first.scores),
+    )
+    rest = [replace(one, scores=tuple(replace(score, calibrated=True) for score in one.scores)) for one in others]
+    mixed = replace(result, prediction=replace(result.prediction, findings=(mass, *rest)))
+    page = Page(written(mixed, tmp_path)).text
+    assert "this is a mass or a nodule at all" in page
+    assert "Not calibrated where its number says so." in page
