@@ -98,7 +98,7 @@ def main(data: Path, count: int) -> None:
         found = both(model, scan)
         dice = [dice_of(mask, truth) for mask in found]
         size_mm = float(np.cbrt(6 / np.pi * truth.sum() * scan.grid.voxel_volume_mm3))
-        more = [len(mask.labels) - (one >= HIT_DICE) - was for mask, one, was in zip(found, dice, before[at], strict=True)]
+        more = [int(len(mask.labels) - (one >= HIT_DICE) - was) for mask, one, was in zip(found, dice, before[at], strict=True)]
         rows.append((SIZES_MM[number % len(SIZES_MM)], share >= WITHIN, *dice, *more))
         told = f"{number:3} {size_mm:4.0f} mm, {share:4.0%} of it in the lung"
         print(f"{told}: Dice {dice[0]:.2f}, without {dice[1]:.2f}; more findings {more}", flush=True)
