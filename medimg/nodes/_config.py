@@ -100,7 +100,7 @@ def make_node(name: str, values: Mapping[str, Any], *, folder: str | Path = ".")
 
 def _checked(option: str, value: object, kind: str, folder: Path) -> object:
     """Return a value of the type that a field wants; the name of a file becomes its path."""
-    if kind == "Path | None":
+    if kind == "str | Path | None":
         if not isinstance(value, str | Path) or not str(value):
             raise OptionError(option, f"of type {type(value).__name__}", "the name of a file")
         return folder / Path(value).expanduser()
