@@ -80,7 +80,8 @@ def findings_of(
     if len(parts) > FINDINGS_LIMIT:
         what = "pieces" if components else "labels"
         raise ScanError(
-            f"The mask has {len(parts)} {what}, and a report holds {FINDINGS_LIMIT}. Name those that matter with segments=."
+            f"The mask has {len(parts)} {what}, and a report holds {FINDINGS_LIMIT}. "
+            "Name those that matter with --segments LIST (segments=[...])."
         )
     pieces = Mask(array=array, grid=mask.grid)
     called = mask.names | dict(names)
