@@ -98,6 +98,36 @@ def test_what_nobody_rated_is_no_score_of_the_model(tmp_path):
     assert not [name for name in json.loads((folder / "figures.json").read_text()) if name.startswith(("malig", "texture"))]
 
 
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory):
+    """A network of other widths, taught with whether each nodule is malignant and no reader's rating."""
+    folder = tmp_path_factory.mktemp("narrow")
+    unrated = dict.fromkeys(("malignancy_mean", "texture_mean", "calcification_mean"), "")
+    splits = ("train", "train", "train", "train", "val", "val")
+    data = write_cubes(
+        folder / "data",
+        np.linspace(3, 6, 6),
+        row_of=lambda number: {"split": splits[number], **unrated, "malignant": str(number % 2)},
+    )
+    path = config(folder, steps=1)
+    path.write_text(path.read_text() + "channels = [4, 8, 8, 16]\n")
+    return train(path, data=data, output=folder / "out")
+
+
+def test_a_network_of_other_widths_runs_from_its_package(narrow):
+    """The card says how wide the network is: one that said the packaged model's widths could not be loaded."""
+    model = load_model(narrow, device="cpu")
+    assert model.card.stage("outline").arguments["channels"] == [4, 8, 8, 16]
+    assert "val_nodules" in model.card.evidence
+
+
+def test_malignant_alone_teaches_suspicion(narrow):
+    """Tables of biopsies have no readers: what is malignant stands for what readers would suspect."""
+    card = load_model(narrow, device="cpu").card
+    assert [line.name for line in card.stage("classify").scores] == ["nodule", "suspicion"]
+    assert card.second_opinion is not None
+
+
 def test_checkpoints_of_other_data_are_not_taken_up(trained, tmp_path):
     other = write_cubes(tmp_path / "data", (4, 5), row_of=lambda number: {"split": ("train", "val")[number]})
     with pytest.raises(OptionError, match="a training on other data"):
