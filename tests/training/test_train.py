@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -136,11 +137,28 @@ def test_checkpoints_of_other_data_are_not_taken_up(trained, tmp_path):
 
 def test_a_run_that_is_called_again_goes_on(trained, data):
     before = torch.load(trained / "out" / "work" / "outline.pt", weights_only=True)
+    killed, others = trained / "out" / ".partial-killed", trained / "out" / ".partial-of-others"
+    shutil.copytree(trained / "out" / "model", killed)
+    others.mkdir()
     lines = []
     train(config(trained, steps=6), data=data, output=trained / "out", tell=lines.append)
     after = torch.load(trained / "out" / "work" / "outline.pt", weights_only=True)
     assert (before["step"], after["step"]) == (4, 6)
     assert [line for line in lines if "taken up at step 4" in line]
+    assert not killed.exists(), "a packing that was killed left it"
+    assert others.exists()
+
+
+def test_a_package_that_a_killed_packing_moved_away_comes_back(tmp_path):
+    """Between two names on the disk the former package has none of its own: killed then, it must not be lost."""
+    from medimg.training.train import _sweep
+
+    for name in (".partial-x", ".partial-x-old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.toml").write_text(name)
+    _sweep(tmp_path / "model")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert (tmp_path / "model" / "model.toml").read_text() == ".partial-x-old"
 
 
 def test_a_run_that_gets_no_better_ends(tmp_path):
