@@ -65,7 +65,8 @@ What `medimg infer --json` prints ([findings](findings.md)), with one study; [ov
 ## What `medimg evaluate` measures, and `--json` prints
 
 `--data` is a folder of nodule cubes (`labels.csv` beside `cubes_*.npy.xz` and `masks_*.npy.xz`), of whole scans (`lesions.csv`
-beside `NAME/info.json` and `NAME/volume.npy.xz`), or one that holds both; or a CSV with a line a scan: `image` and `mask`
+beside `NAME/info.json` and `NAME/volume.npy.xz`), or one that holds both; or a CSV (commas, semicolons or tabs) with a
+line a scan: `image` and `mask`
 (NIfTI, NRRD, MHA, DICOM; the mask may be a DICOM SEG), relative to the list, `patient_id`, and where known `split`,
 `manufacturer`, `malignant` (0 or 1), `malignancy_mean`, `texture_mean` and `calcification_mean` (LIDC's scales). Without
 `--split` the patients that the model was made

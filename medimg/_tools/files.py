@@ -14,6 +14,7 @@ from medimg.errors import WriteError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PARTIAL, OLD = ".partial-", "-old"  # names of what is being written, and of what it replaces until it is whole
 REMEDY = "Free some space or give another output folder that you may write to"
 
 
@@ -26,7 +27,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     try:
-        handle, name = tempfile.mkstemp(prefix=".partial-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise write_error(path, error) from error
@@ -53,13 +54,13 @@ def whole_folder(path: Path) -> Iterator[Path]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=path.parent))
+        partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=path.parent))
         os.chmod(partial, 0o777 & ~_umask())
     except OSError as error:
         raise write_error(path, error) from error
     try:
         yield partial
-        old = partial.with_name(partial.name + "-old")
+        old = partial.with_name(partial.name + OLD)
         try:
             if path.exists():
                 os.rename(path, old)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from medimg.cli._parser import parse
-from medimg.errors import INTERRUPTED, MedimgError
+from medimg.errors import INTERRUPTED, MedimgError, OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MedimgError as error:
         if debug:
             _traceback()
-        return _end(str(error), error.exit_code)
+        return _end(_as_typed(error, words), error.exit_code)
     except KeyboardInterrupt:
         return _end("Interrupted; nothing half-written is left.", INTERRUPTED)
     except _TerminatedError:
@@ -60,6 +60,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "Run the same with --debug for the traceback, and report it without patient data.",
             BUG,
         )
+
+
+def _as_typed(error: MedimgError, words: Sequence[str]) -> str:
+    """Return an error's sentences, with the name of the option as it was typed where it is the keyword's."""
+    if not isinstance(error, OptionError):
+        return str(error)
+    option = f"--{error.name.replace('_', '-')}"
+    was_typed = any(word.split("=", 1)[0] == option for word in words)
+    return option + str(error).removeprefix(error.name) if was_typed else str(error)
 
 
 def _end(sentence: str, code: int) -> int:

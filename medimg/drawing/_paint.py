@@ -30,7 +30,7 @@ BARS_MM = (200, 100, 50, 20, 10, 5, 2, 1)
 def grey(volume: Volume, plane: Plane, slice_index: int, *, window: tuple[float, float] | None = None) -> NDArray[np.uint8]:
     """Return the slice in the picture's pixels, 0..255: cubic within the slice, nothing mixed in from its neighbours."""
     whole = volume.array[slice_index]
-    values, outside = _sample(whole, plane, volume.grid, order=3)
+    values, outside = _sample(whole, plane, volume.grid)
     if window is None:
         window = LUNG_WINDOW_HU if volume.unit == "HU" else _own_window(whole)
     center, width = window
@@ -46,8 +46,17 @@ def inside(found: NDArray[np.bool_], plane: Plane, grid: Any) -> NDArray[np.bool
     """Return which pixels of the picture lie in a section; its border is half way between a pixel inside and one outside."""
     if not found.any():
         return np.zeros((plane.rows, plane.columns), dtype=bool)
-    values, outside = _sample(found.astype(np.float32), plane, grid, order=1, beyond=0.0)
-    return (values >= 0.5) & ~outside
+    from scipy.ndimage import map_coordinates
+
+    _, rows, columns = plane.indices(grid)
+    area = ~_beyond(found, rows, columns)
+    for places, there in ((rows, found.any(axis=1)), (columns, found.any(axis=0))):
+        first, last = np.flatnonzero(there)[[0, -1]]
+        area &= (places > first - 1) & (places < last + 1)  # further off no neighbour of a pixel is inside
+    part, shifted = _part(found, rows, columns)
+    places = [axis[area] for axis in shifted]
+    area[area] = map_coordinates(part, places, order=1, mode="constant", cval=0.0) >= 0.5
+    return area
 
 
 def border(area: NDArray[np.bool_], *, width_px: int) -> NDArray[np.bool_]:
@@ -151,24 +160,35 @@ def png(image: Image) -> bytes:
     return buffer.getvalue()
 
 
-def _sample(
-    section: NDArray[Any], plane: Plane, grid: Any, *, order: int, beyond: float | None = None
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return a section at the picture's pixels, and which pixels lie outside of the section."""
+def _sample(section: NDArray[Any], plane: Plane, grid: Any) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return a section at the picture's pixels, cubic, and which pixels lie outside of the section."""
     from scipy.ndimage import map_coordinates
 
     _, rows, columns = plane.indices(grid)
+    part, places = _part(section, rows, columns)
+    values = map_coordinates(part, np.stack(places), order=3, mode="nearest")
+    return values, _beyond(section, rows, columns)
+
+
+def _part(
+    section: NDArray[Any], rows: NDArray[np.float64], columns: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], list[NDArray[np.float64]]]:
+    """Return the part of a section that an interpolation at these places can see, and the places in it."""
     box, shifted = [], []
     for places, size in ((rows, section.shape[0]), (columns, section.shape[1])):
         start = int(np.clip(np.floor(places.min()) - SUPPORT, 0, size - 1))
         stop = int(np.clip(np.ceil(places.max()) + SUPPORT, start + 1, size))
         box.append(slice(start, stop))
         shifted.append(places - start)
-    part = section[tuple(box)].astype(np.float32)
-    mode = "nearest" if beyond is None else "constant"
-    values = map_coordinates(part, np.stack(shifted), order=order, mode=mode, cval=beyond or 0.0)
-    outside = (rows < -0.5) | (rows > section.shape[0] - 0.5) | (columns < -0.5) | (columns > section.shape[1] - 0.5)
-    return values, outside
+    return section[tuple(box)].astype(np.float32), shifted
+
+
+def _beyond(section: NDArray[Any], rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which places lie outside of a section, whose outer pixels reach half a pixel beyond their centres."""
+    outside: NDArray[np.bool_] = (
+        (rows < -0.5) | (rows > section.shape[0] - 0.5) | (columns < -0.5) | (columns > section.shape[1] - 0.5)
+    )
+    return outside
 
 
 def _own_window(section: NDArray[Any]) -> tuple[float, float]:

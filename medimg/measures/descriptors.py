@@ -20,7 +20,8 @@ def descriptors(hu: NDArray[Any], inside: NDArray[np.bool_], *, spacing_mm: floa
     """Return what `NAMES` lists of the voxels `inside` (slice, row, column) on a grid with equal steps; {} if there are none.
 
     - `log_diameter`: ln(d / 10 mm), with d the diameter of the sphere of the same volume;
-    - `mean_hu`, `sd_hu`, `max_hu`, `min_hu`: of the voxels;
+    - `mean_hu`, `sd_hu`, `max_hu`, `min_hu`: of all the voxels: what a scanner writes outside of its field of view counts
+      here as it stands, for a model weighs these numbers as it was taught them (`measure` leaves it out);
     - `elongation`: longest diameter within a slice over d; `roundness`: short over long diameter (see `diameters`).
     """
     places = np.argwhere(inside)

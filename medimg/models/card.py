@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from medimg.errors import ModelError
 from medimg.measures.descriptors import NAMES as DESCRIPTORS
 from medimg.models.larger import Larger
 from medimg.models.second_opinion import SecondOpinion, Term
 from medimg.values import Code
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CARD_FILE = "model.toml"
 TASKS = ("detect", "outline", "classify")
@@ -144,12 +142,13 @@ def _listed(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
 
 
-def read_card(path: Path) -> ModelCard:
+def read_card(path: str | Path) -> ModelCard:
     """Read and check a card.
 
     Raises:
         ModelError: it is missing, is not TOML, or lacks a field; the message names the field.
     """
+    path = Path(path)
     try:
         with path.open("rb") as file:
             return _card(tomllib.load(file))

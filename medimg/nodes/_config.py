@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 from medimg._tools.files import whole_file
 from medimg.errors import OptionError, WriteError
 from medimg.nodes._node import DimseNode, Node, WebNode
+from medimg.nodes._outbox_files import make_private_file
+from medimg.nodes._outbox_lock import locked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FILE = "pacs.toml"
 SECRETS = re.compile(r"pass|token|secret|key$", re.IGNORECASE)
+WAIT_S = 20.0  # to add a node takes milliseconds: whoever is not done after this hangs
 KINDS: dict[str, type] = {"str": str, "int": int, "bool": bool, "float": float}
 
 
@@ -100,7 +103,7 @@ def make_node(name: str, values: Mapping[str, Any], *, folder: str | Path = ".")
 
 def _checked(option: str, value: object, kind: str, folder: Path) -> object:
     """Return a value of the type that a field wants; the name of a file becomes its path."""
-    if kind == "Path | None":
+    if kind == "str | Path | None":
         if not isinstance(value, str | Path) or not str(value):
             raise OptionError(option, f"of type {type(value).__name__}", "the name of a file")
         return folder / Path(value).expanduser()
@@ -115,19 +118,36 @@ def _checked(option: str, value: object, kind: str, folder: Path) -> object:
 def add_node(node: Node, *, pacs_config: str | Path | None = None) -> Path:
     """Add a node to the configuration and return the file; what stands there, comments too, stays as it is.
 
+    Several may add at once, also from several programs: one waits for the other, and a file `.pacs.toml.lock` beside the
+    configuration stays.
+
     Raises:
         OptionError: there is a node of that name, or the file is no configuration.
-        WriteError: the disk refuses.
+        WriteError: the disk refuses, or another program keeps the file locked.
     """
     path = Path(pacs_config) if pacs_config is not None else default_config()
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_file(lock)
+    except OSError as error:
+        raise _not_written(path, error) from error
+    remedy = "Give --pacs-config a file on a disk of this machine"
+    with locked(lock, wait_s=WAIT_S, what=path.name, remedy=remedy) as got:
+        if not got:
+            raise WriteError(f"Another program has been changing {path.name} for {WAIT_S:.0f} s. End it, and add the node again.")
+        _append(node, path)
+    return path
+
+
+def _append(node: Node, path: Path) -> None:
     known = {} if not path.exists() else {other.name: other for other in list_nodes(pacs_config=path)}
     if node.name in known:
         raise OptionError("name", node.name, f"a name that is not taken, or take the one there is out of {path.name} first")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         before = path.read_text(encoding="utf-8") if path.exists() else ""
     except OSError as error:
-        raise WriteError(f"{path.name} could not be written: {error.strerror}. Give another --pacs-config.") from error
+        raise _not_written(path, error) from error
     lines = [f"[nodes.{_key(node.name)}]"]
     for field in fields(node):
         value = getattr(node, field.name)
@@ -137,7 +157,10 @@ def add_node(node: Node, *, pacs_config: str | Path | None = None) -> Path:
         partial.write_text(
             before + ("\n" if before and not before.endswith("\n\n") else "") + "\n".join(lines) + "\n", encoding="utf-8"
         )
-    return path
+
+
+def _not_written(path: Path, error: OSError) -> WriteError:
+    return WriteError(f"{path.name} could not be written: {error.strerror}. Give another --pacs-config.")
 
 
 def _key(name: str) -> str:

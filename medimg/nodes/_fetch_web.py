@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from medimg.nodes._receive import Receiver
 
 PAGE = 500  # answers of one question; archives have limits of their own, so more are asked for until none come
+LEAST_CUT = 10  # answers: no archive cuts its lists shorter than this
+COUNT_DIGITS = 10  # of a number of answers that can be meant
 ANSWERS_LIMIT = 100_000  # in all: nobody's study holds more
 ACCEPT = 'multipart/related; type="application/dicom"; transfer-syntax=*'  # as it is stored: nothing is re-encoded for us
 TAGS = {  # keyword -> tag, as DICOM JSON names it
@@ -31,6 +33,7 @@ TAGS = {  # keyword -> tag, as DICOM JSON names it
     "SeriesInstanceUID": "0020000E",
     "SOPInstanceUID": "00080018",
     "SOPClassUID": "00080016",
+    "NumberOfStudyRelatedSeries": "00201206",
     "NumberOfSeriesRelatedInstances": "00201209",
 }
 
@@ -41,6 +44,7 @@ class WebSource:
     def __init__(self, node: WebNode) -> None:
         self.node = node
         self._web = Web(node)
+        self._counts: dict[str, str] = {}  # of each study and series, how many it says to have below it
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -52,16 +56,23 @@ class WebSource:
 
     def studies(self, query: Query) -> Iterator[dict[str, str]]:
         """Yield what the node answers to a question for studies, by keyword."""
-        return self._all("/studies", query.study_keys, {}, uid="StudyInstanceUID")
+        count = "1" if query.study_uid else ""
+        for study in self._all("/studies", query.study_keys, {}, uid="StudyInstanceUID", count=count):
+            self._counts[study["StudyInstanceUID"]] = study["NumberOfStudyRelatedSeries"]
+            yield study
 
     def series(self, study_uid: str) -> Iterator[dict[str, str]]:
         """Yield the series of a study, by keyword."""
-        return self._all(f"/studies/{study_uid}/series", {}, {"StudyInstanceUID": study_uid}, uid="SeriesInstanceUID")
+        path, above, count = f"/studies/{study_uid}/series", {"StudyInstanceUID": study_uid}, self._counts.get(study_uid, "")
+        for series in self._all(path, {}, above, uid="SeriesInstanceUID", count=count):
+            self._counts[series["SeriesInstanceUID"]] = series["NumberOfSeriesRelatedInstances"]
+            yield series
 
     def instances(self, study_uid: str, series_uid: str) -> Iterator[dict[str, str]]:
         """Yield the instances of a series, by keyword."""
         above = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid}
-        return self._all(f"/studies/{study_uid}/series/{series_uid}/instances", {}, above, uid="SOPInstanceUID")
+        path, count = f"/studies/{study_uid}/series/{series_uid}/instances", self._counts.get(series_uid, "")
+        return self._all(path, {}, above, uid="SOPInstanceUID", count=count)
 
     def pull(self, receiver: Receiver) -> str:
         """Have the series of `receiver` sent; return why something is missing, "" if nothing is known.
@@ -92,8 +103,13 @@ class WebSource:
             return str(error)
         return ""
 
-    def _all(self, path: str, keys: Mapping[str, str], above: Mapping[str, str], *, uid: str) -> Iterator[dict[str, str]]:
+    def _all(
+        self, path: str, keys: Mapping[str, str], above: Mapping[str, str], *, uid: str, count: str
+    ) -> Iterator[dict[str, str]]:
         """Yield all answers to a search, page by page, each once; not those that are said to be of another study or series.
+
+        An archive that shows what it has shown already passes over the offset. Its list is whole where it holds as many as there
+        are said to be (`count`, "" if nobody said it), or so few that nobody would cut it there.
 
         Raises:
             NodeError: the answers come to no end, or to one that need not be theirs: a list that only looks whole is none.
@@ -105,9 +121,12 @@ class WebSource:
             if not all(one[uid] for one in page):
                 raise NodeError(f"{name} gives answers without a {uid}. Look whether it is a DICOM archive.", retry=False)
             new = {one[uid]: one for one in page if one[uid] not in seen}
-            if not new and len(page) == PAGE:
+            is_counted = count.strip().isdecimal() and len(count) < COUNT_DIGITS and len(seen) >= int(count)
+            if not new and (len(page) == PAGE or (len(page) >= LEAST_CUT and not is_counted)):
                 raise NodeError(
-                    f"{name} shows its first {PAGE} answers and not what comes after them. Ask for less.", retry=False
+                    f"{name} shows its first {len(page)} answers again in place of what comes after them, so that there may be "
+                    "more. Ask for less, or for one study by its UID.",
+                    retry=False,
                 )
             if not new:
                 return

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from medimg.errors import OptionError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 OWN_AE_TITLE = "MEDIMG"
 TIMEOUT_S = 30.0  # what Orthanc and dcm4chee wait for a peer as they come
@@ -56,13 +54,14 @@ class DimseNode:
     ae_title: str
     own_ae_title: str = OWN_AE_TITLE
     tls: bool = False
-    ca_file: Path | None = None
-    certificate_file: Path | None = None
-    key_file: Path | None = None
+    ca_file: str | Path | None = None
+    certificate_file: str | Path | None = None
+    key_file: str | Path | None = None
     timeout_s: float = TIMEOUT_S
 
     def __post_init__(self) -> None:
         _require_name(self.name)
+        _take_paths(self, "ca_file", "certificate_file", "key_file")
         object.__setattr__(self, "ae_title", require_ae_title("ae_title", self.ae_title))
         object.__setattr__(self, "own_ae_title", require_ae_title("own_ae_title", self.own_ae_title))
         if not self.host or not self.host.isprintable() or any(letter in self.host for letter in " /@\\"):
@@ -100,12 +99,13 @@ class WebNode:
     user: str = ""
     scheme: str = ""
     secret: str = ""
-    ca_file: Path | None = None
+    ca_file: str | Path | None = None
     unencrypted: bool = False
     timeout_s: float = TIMEOUT_S
 
     def __post_init__(self) -> None:
         _require_name(self.name)
+        _take_paths(self, "ca_file")
         _require_timeout(self.timeout_s)
         object.__setattr__(self, "url", _require_url(self.url))
         if self.scheme not in SCHEMES:
@@ -131,6 +131,13 @@ class WebNode:
 
 
 Node: TypeAlias = DimseNode | WebNode
+
+
+def _take_paths(node: Node, *names: str) -> None:
+    """Make paths of what may be given as text."""
+    for name in names:
+        if getattr(node, name) is not None:
+            object.__setattr__(node, name, Path(getattr(node, name)))
 
 
 def _require_name(name: str) -> None:

@@ -14,32 +14,31 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+OTHER_OUTBOX = "Give --outbox a folder on a disk of this machine"
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[bool]:
-    """Hold the lock `path` for the time of the block; gives False, at once, where somebody else holds it.
+def locked(path: Path, *, wait_s: float = 0.0, what: str = "The outbox", remedy: str = OTHER_OUTBOX) -> Iterator[bool]:
+    """Hold the lock `path` for the time of the block; gives False where somebody else holds it for longer than `wait_s`.
 
     It is SQLite's own lock on a database that stays empty: the operating system's, on every system, and good between the threads
     of a process too.
 
     Raises:
-        WriteError: the lock's file cannot be written.
+        WriteError: the lock's file cannot be written; `what` is locked and the `remedy` are the words of it.
     """
     try:
         make_private_file(path)
     except OSError as error:
         raise outbox_error(error) from error
-    connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=wait_s, isolation_level=None, check_same_thread=False)
     try:
         try:
             connection.execute("BEGIN EXCLUSIVE")
             got = True
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF not in IN_USE:
-                raise WriteError(
-                    f"The outbox cannot be locked: {error}. Give --outbox a folder on a disk of this machine."
-                ) from error
+                raise WriteError(f"{what} cannot be locked: {error}. {remedy}.") from error
             got = False
         yield got
     finally:

@@ -94,7 +94,7 @@ def painted(
     if sizes is None:
         raise GeometryError(
             f"{told}, and a mask has one label a voxel. Read them {remedy}, or give such voxels to the smaller one of two "
-            'with overlap="smallest".'
+            'with --overlap smallest (overlap="smallest").'
         )
     return canvas.array, canvas.outside, (f"{told}; such voxels were given to the smallest that claims them.",)
 

@@ -273,7 +273,7 @@ def on_grid(mask: Mask, grid: Grid, *, cut: bool = False) -> Mask:
     if lost and (not cut or not result.any()):
         raise GeometryError(
             f"{lost} of {np.count_nonzero(array)} labelled voxels of the mask lie beyond the scan. Give the scan it was drawn on"
-            f"{', or leave them out with cut=True' if result.any() else ''}."
+            f"{', or leave them out with --cut (cut=True)' if result.any() else ''}."
         )
     if lost:
         remarks += (f"{lost} labelled voxels lay beyond the scan and were left out.",)

@@ -110,7 +110,9 @@ def read_rtstruct(
     frame = frames.pop() if len(frames) == 1 else ""
     slices = slices_of(scan, series_uids=series, instance_uids=instances, frame_of_reference=frame)
     if frames:
-        raise GeometryError(f"The ROIs lie in {len(frames)} frames of reference. Name those of one with segments=[...].")
+        raise GeometryError(
+            f"The ROIs lie in {len(frames)} frames of reference. Name those of one with --segments LIST (segments=[...])."
+        )
     patient = content.tags.get(tag.PATIENT_ID, b"").strip(b"\0 ")
     require_same_patient(slices, patient=patient, frame_of_reference=frame, name=path.name)
     mask = _mask(wanted, slices, overlap=overlap, cut=cut)
@@ -250,7 +252,8 @@ def _mask(rois: list[Roi], slices: ScanSlices, *, overlap: str, cut: bool) -> Ma
             outlines.append(outline)
     if edges and not cut:
         raise GeometryError(
-            f"{edges} contours reach beyond the edges of the scan's slices. {GIVE_ITS_OWN}, or cut them there with cut=True."
+            f"{edges} contours reach beyond the edges of the scan's slices. {GIVE_ITS_OWN}, "
+            "or cut them there with --cut (cut=True)."
         )
     if edges:
         remarks.append(f"{edges} contours reached beyond the edges of the scan's slices and were cut there.")
@@ -264,7 +267,8 @@ def _mask(rois: list[Roi], slices: ScanSlices, *, overlap: str, cut: bool) -> Ma
                 yield label, int(slices.places[spot]), 0, 0, filled(outlines, (rows, columns))
             except TooManyCrossingsError:
                 raise GeometryError(
-                    f"The contours of ROI {label} cross a slice more often than a drawing does. Leave it out with segments=[...]."
+                    f"The contours of ROI {label} cross a slice more often than a drawing does. "
+                    "Leave it out with --segments LIST (segments=[...])."
                 ) from None
 
     array, _, notes_on_overlap = painted(
@@ -273,7 +277,7 @@ def _mask(rois: list[Roi], slices: ScanSlices, *, overlap: str, cut: bool) -> Ma
         most=max(roi.label for roi in rois),
         overlap=overlap,
         names={roi.label: roi.told for roi in rois},
-        remedy="one at a time with segments=[...]",
+        remedy="one at a time with --segments LIST (segments=[...])",
     )
     array = repeated(array, slices, {spot for _, spot in laid})
     there = set(labels_in(array))
@@ -370,7 +374,7 @@ def _off(roi: Roi, off: list[tuple[NDArray[np.float64], float]], slices: ScanSli
         else f"on no slice of the scan, {far} from the nearest"
     )
     remedy = (
-        f"{GIVE_ITS_OWN}, or leave such contours out with cut=True"
+        f"{GIVE_ITS_OWN}, or leave such contours out with --cut (cut=True)"
         if is_beyond and len(off) < len(roi.contours)
         else GIVE_ITS_OWN
     )

@@ -139,12 +139,17 @@ def _mask(
 
     names = {number: found.told[number] for number in wanted}
     array, outside, notes = painted(
-        planes, slices.grid.shape, most=max(wanted), overlap=overlap, names=names, remedy="one at a time with segments=[...]"
+        planes,
+        slices.grid.shape,
+        most=max(wanted),
+        overlap=overlap,
+        names=names,
+        remedy="one at a time with --segments LIST (segments=[...])",
     )
     if outside and not cut:
         raise GeometryError(
             f"{sum(outside.values())} voxels of the segmentation lie beyond the edges of the scan's slices. Give the scan it was "
-            "drawn on, or leave them out with cut=True."
+            "drawn on, or leave them out with --cut (cut=True)."
         )
     if outside:
         remarks += (f"{sum(outside.values())} voxels lay beyond the edges of the scan's slices and were left out.",)
@@ -202,7 +207,7 @@ def _fitted(
             if any(True for _ in _labelled(found, frame, wanted, threshold=threshold)):
                 raise GeometryError(
                     f"Frame {frame.index + 1} names no slice of the scan as its source, so it cannot be laid on one. "
-                    'Read it with place_by="position", or give the scan it was drawn on.'
+                    'Read it with --place-by position (place_by="position"), or give the scan it was drawn on.'
                 )
             continue
         fit = slices.fit(frame.plane, spot=spot)
@@ -260,7 +265,10 @@ def _require_alone(there: dict[tuple[int | None, int, int, int], int], frame: Se
 def _remedy(found: SegFile, slices: ScanSlices) -> str:
     """Return what helps where positions do not: the sources, if all frames name a slice of this scan."""
     if slices.instances and all(_source_spot(frame, slices) is not None for frame in found.frames):
-        return 'Export it again, or read it with place_by="source", which lays each frame on the slice that it names'
+        return (
+            'Export it again, or read it with --place-by source (place_by="source"), which lays each frame on the slice that it '
+            "names"
+        )
     return ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medimg._tools import registry
@@ -10,7 +11,6 @@ from medimg.reports._absent import not_written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from medimg.values import Proof, StudyResult
 
@@ -23,7 +23,7 @@ __all__ = ["not_written", "write_all"]
 
 def write_all(
     result: StudyResult,
-    folder: Path,
+    folder: str | Path,
     *,
     prove: Callable[[StudyResult, tuple[Path, ...]], tuple[Proof, ...]] | None = None,
 ) -> tuple[Path, ...]:
@@ -36,6 +36,7 @@ def write_all(
         WriteError: the disk refuses.
         GeometryError: the outlines do not lie on the source slices.
     """
+    folder = Path(folder)
     known = set(registry.names(ROOM))
     order = [*FIRST, *sorted(known - {*FIRST, LAST}), LAST]
     files: tuple[Path, ...] = ()

@@ -10,6 +10,7 @@ import numpy as np
 from medimg._tools.identity import digest, uid_from
 from medimg.errors import OptionError, ScanError
 from medimg.measures import center_mm, measure
+from medimg.measures.measure import padding
 from medimg.runs._gaps import with_gaps_said
 from medimg.values import Code, Finding, Mask, Prediction, Segment
 
@@ -31,6 +32,7 @@ GIVEN = Code("DCM", "111030", "Image Region")  # of a label that nobody says any
 PLACE = Code("SCT", "309825002", "Spatial and Relational Concept")
 ABNORMAL = Code("SCT", "49755003", "Morphologically Abnormal Structure")
 UID, UID_LENGTH = re.compile(r"[0-2](\.(0|[1-9]\d*))+", re.ASCII), 64  # PS3.5 section 9.1
+BEYOND = "{} of its voxels lie outside of what the scanner measured: they count for its volume, and not for its HU."
 FINDINGS_LIMIT = 500  # of one mask: more pieces are noise, and no report of them helps
 
 
@@ -80,7 +82,8 @@ def findings_of(
     if len(parts) > FINDINGS_LIMIT:
         what = "pieces" if components else "labels"
         raise ScanError(
-            f"The mask has {len(parts)} {what}, and a report holds {FINDINGS_LIMIT}. Name those that matter with segments=."
+            f"The mask has {len(parts)} {what}, and a report holds {FINDINGS_LIMIT}. "
+            "Name those that matter with --segments LIST (segments=[...])."
         )
     pieces = Mask(array=array, grid=mask.grid)
     called = mask.names | dict(names)
@@ -140,6 +143,7 @@ def _finding(
     box = pieces.box(number)
     assert box is not None  # it was numbered because it is there
     voxels = digest(*(side.start for side in box), np.packbits(pieces.array[box] == number).tobytes())
+    beyond = padding(volume, pieces, label=number)
     made = uid_from(series.series_uid or series.name, "given outline", label, piece, voxels.hex())
     return Finding(
         id=number,
@@ -152,6 +156,7 @@ def _finding(
         detection_probability=None,
         tracking_uid=made if piece else followed.get(label, made),
         name=f"{name} ({piece})" if name and piece else name,
+        remarks=(BEYOND.format(beyond),) if beyond else (),
     )
 
 

@@ -73,7 +73,9 @@ def convert(scan: str | Path, output: str | Path, *, series: str | None = None, 
         raise nothing_there(shown, [item for item in everything if series in (None, item.name)], ignored)
     if ending and len(chosen) > 1:
         choices = "; ".join(item.describe() for item in chosen)
-        raise ManyVolumesError(f"{shown} holds {len(chosen)} volumes. Name one with series=, or give a folder: {choices}.")
+        raise ManyVolumesError(
+            f"{shown} holds {len(chosen)} volumes. Name one with --series NAME (series=...), or give a folder: {choices}."
+        )
     left = [Skipped(what=item.name, reason=refusal(item)) for item in everything if not item.is_readable and series is None]
     if any(output.absolute() == file.absolute() for item in everything for file in item.files):
         raise OptionError("output", output.name, "another name: that file is the scan itself")

@@ -176,7 +176,10 @@ def _provenance_of(mask: Mask, said: str) -> tuple[str, str, tuple[str, ...]]:
             by,
             (f"The segments were made in several ways ({', '.join(mixed).lower()}); all are written as semiautomatic.",),
         )
-    words = "The mask does not say how its outlines were made; they are written as semiautomatic. Say it with made_by=."
+    words = (
+        "The mask does not say how its outlines were made; they are written as semiautomatic. "
+        "Say it with --made-by HOW (made_by=...)."
+    )
     return UNKNOWN_HOW, by, (words,)
 
 

@@ -15,7 +15,7 @@ from medimg.preprocessing import resample
 from medimg.readers import read, read_mask
 from medimg.readers._mask import RTSTRUCT, SEG, kind_of
 from medimg.training.chests import TARGET, Chest, Mark
-from medimg.training.cubes import Cubes, require_numbers
+from medimg.training.cubes import NUMBERS, Cubes, require_numbers
 from medimg.values import Mask
 
 if TYPE_CHECKING:
@@ -28,15 +28,17 @@ if TYPE_CHECKING:
 EDGE, SPACING_MM = 50, 1.0  # of a cube
 LEAST_MM3 = 10.0  # a piece of an outline that is smaller is a stray voxel
 NEEDED = ("image", "mask", "patient_id")
+SEPARATORS = ",;\t"  # of columns; the first one where none finds more than the others
 AIR_HU = -1024
 
 
 def read_list(path: str | Path, *, splits: Collection[str] = (), without: Collection[str] = ()) -> Cubes:
     """Cut a cube of 50 mm at 1 mm around every lesion of a list of scans.
 
-    The list is a CSV with a header: `image` and `mask` (NIfTI, NRRD, MHA or a DICOM folder; the mask may be a DICOM SEG or
-    RTSTRUCT), each relative to the list, and `patient_id`. `split`, `manufacturer`, `malignant` (0 or 1) and LIDC's ratings
-    (`malignancy_mean`, `texture_mean` ...) are taken where they stand. Every connected piece of a mask is a lesion.
+    The list is a CSV with a header, its columns parted by commas, semicolons or tabs: `image` and `mask` (NIfTI, NRRD, MHA or a
+    DICOM folder; the mask may be a DICOM SEG or RTSTRUCT), each relative to the list, and `patient_id`. `split`, `manufacturer`,
+    `malignant` (0 or 1) and LIDC's ratings (`malignancy_mean`, `texture_mean` ...) are taken where they stand. Every connected
+    piece of a mask is a lesion.
     Beyond the ends of a scan its cube holds air, as those of a folder of cubes do.
 
     Raises:
@@ -75,8 +77,7 @@ def _pairs(
 ) -> Iterator[tuple[dict[str, str], tuple[Volume, NDArray[np.bool_]]]]:
     """Give every line of a list that was asked for, with its scan and its mask; what is wrong with one names the line."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write a mark of order first
-            lines = list(csv.DictReader(file))
+        lines = _lines(path)
     except (OSError, ValueError) as error:
         raise ScanError(f"{path.name} cannot be read as a list: {error}. Give a CSV with columns {', '.join(NEEDED)}.") from error
     missing = [name for name in NEEDED if not lines or name not in lines[0]]
@@ -102,6 +103,24 @@ def _pairs(
         except MedimgError as error:
             raise ScanError(f"Line {number} of {path.name}: {error}") from error
         yield line, pair
+
+
+def _lines(path: Path) -> list[dict[str, str]]:
+    """Return the lines of a list by its columns; in much of the world spreadsheets part these by semicolons and write 4,25.
+
+    The separator is the one that finds the most columns in the header: paths may hold each of them.
+    """
+    with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write a mark of order first
+        header = file.readline()
+        found = {mark: next(csv.reader([header], delimiter=mark), []) for mark in SEPARATORS}
+        mark = max(SEPARATORS, key=lambda mark: sum(name in found[mark] for name in NEEDED))
+        file.seek(0)
+        lines = list(csv.DictReader(file, delimiter=mark))
+    for line in lines if mark != "," else ():
+        for name in found[mark]:
+            if name.startswith(NUMBERS) and line[name]:
+                line[name] = line[name].replace(",", ".")
+    return lines
 
 
 def _pieces(mask: NDArray[np.bool_], grid: Grid) -> Iterator[tuple[NDArray[np.bool_], tuple[int, int, int]]]:

@@ -44,6 +44,7 @@ def fit_second_opinion(cubes: Cubes) -> SecondOpinion:
 
     known, table = _described(cubes)
     mean, spread = table.mean(axis=0), table.std(axis=0)
+    spread[spread == 0] = 1.0  # what all of them have alike tells nothing
     fitted = LogisticRegression().fit((table - mean) / spread, cubes.numbers("malignant")[known].astype(int))
     terms = (
         Term(feature=name, words=WORDS[name], mean=float(a), spread=float(b), weight=float(c))

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medimg._tools.files import whole_file, whole_folder
+from medimg._tools.files import OLD, PARTIAL, whole_file, whole_folder
 from medimg.engine import load_model
 from medimg.errors import OptionError
 from medimg.models import load_package
@@ -73,6 +73,8 @@ def train(
     chests = [chest for chest in _chests(place) if chest.split in (TRAIN, VAL)]
     of_train = [chest for chest in chests if chest.split == TRAIN]
     _same_data(work / DATA, (cubes, others), chests, writes=team.is_first)
+    if team.is_first:
+        _sweep(output / MODEL)
     told = tell if team.is_first else (lambda line: None)
     detector = work / "detect.pt"
     train_detector(
@@ -147,6 +149,20 @@ def _pack(
         figures = Evaluation(figures=measured(model.card, cases)).to_dict()
         write_evidence(folder, VAL, figures)
         (folder / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def _sweep(target: Path) -> None:
+    """Remove what a packing that was killed left beside the package; a former package that it had moved away comes back.
+
+    Only folders with a model's card are touched: others may be somebody's results on their way.
+    """
+    for left in sorted(target.parent.glob(f"{PARTIAL}*")):
+        if left.is_symlink() or not (left / CARD_FILE).is_file():
+            continue
+        if left.name.endswith(OLD) and not target.exists():
+            left.rename(target)
+        else:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _data(config: Path, tables: dict[str, dict[str, Any]], data: str | Path | None) -> Path:

@@ -79,16 +79,13 @@ class Mask:
     def box(self, label: int) -> tuple[slice, slice, slice] | None:
         """Return the smallest box that holds every voxel of a label, None if there is none.
 
-        The first call looks through the whole array, later ones only through what is labelled at all, and each box is kept.
+        The first call looks through the whole array for the boxes of all labels, which are kept: one look for each label would
+        take minutes where there are hundreds of them.
         """
-        boxes: dict[int | None, tuple[slice, slice, slice] | None] = self.__dict__.setdefault("_boxes", {})
-        if None not in boxes:
-            boxes[None] = _tight(self.array)
-        if label not in boxes:
-            whole = boxes[None]
-            within = _tight(self.array[whole] == label) if whole and label else None
-            boxes[label] = _shift(within, whole) if within and whole else None
-        return boxes[label]
+        if "_boxes" not in self.__dict__:
+            object.__setattr__(self, "_boxes", _boxes(self.array))
+        boxes: dict[int, tuple[slice, slice, slice]] = self.__dict__["_boxes"]
+        return boxes.get(label)
 
     def tight(self) -> Mask:
         """Return the mask of the smallest box that holds every labelled voxel (one voxel if there is none), on its own memory."""
@@ -122,6 +119,15 @@ def _tight(array: NDArray[Any]) -> tuple[slice, slice, slice] | None:
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     first, second, third = (slice(int(places[0]), int(places[-1]) + 1) for places in (slices, rows, columns))
     return first, second, third
+
+
+def _boxes(array: NDArray[np.unsignedinteger]) -> dict[int, tuple[slice, slice, slice]]:
+    """Return the box of every label above 0."""
+    from scipy.ndimage import find_objects
+
+    whole = _tight(array)
+    found = find_objects(array[whole]) if whole else ()
+    return {label: _shift(box, whole) for label, box in enumerate(found, 1) if box and whole}
 
 
 def _shift(box: tuple[slice, slice, slice], by: tuple[slice, slice, slice]) -> tuple[slice, slice, slice]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from medimg.writers._pack import packed, write_planes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from nibabel.nifti1 import Nifti1Header
     from numpy.typing import NDArray
@@ -29,7 +29,7 @@ LABEL_INTENT = 1002  # NIFTI_INTENT_LABEL
 DTYPES = ("int16", "uint8", "uint16", "float32")
 
 
-def write_nifti(image: Volume | Mask | NDArray[Any], path: Path, *, grid: Grid | None = None) -> Path:
+def write_nifti(image: Volume | Mask | NDArray[Any], path: str | Path, *, grid: Grid | None = None) -> Path:
     """Write a volume, a mask, or an array with its `grid` as NIfTI-1; `.nii.gz` is compressed, `.nii` is not. Return the path.
 
     The voxels are written as they are (int16, uint8, uint16, float32), without scaling. The affine goes from LPS to NIfTI's RAS
@@ -48,8 +48,9 @@ def write_nifti(image: Volume | Mask | NDArray[Any], path: Path, *, grid: Grid |
     return write_nifti_blocks(header, blocks, path)
 
 
-def write_nifti_blocks(header: Nifti1Header, blocks: Iterable[NDArray[Any]], path: Path) -> Path:
+def write_nifti_blocks(header: Nifti1Header, blocks: Iterable[NDArray[Any]], path: str | Path) -> Path:
     """Write a header and then its channels (slice, row, column) as they come, so that only one is in memory at a time."""
+    path = Path(path)
     if not path.name.endswith((".nii", ".nii.gz")):
         raise OptionError("path", path.name, "a name that ends in .nii.gz or .nii")
     with (

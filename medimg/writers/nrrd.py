@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medimg._tools.files import whole_file
@@ -9,14 +10,12 @@ from medimg.errors import OptionError
 from medimg.writers._pack import packed, write_planes
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from medimg.values import Mask, Volume
 
 TYPES = {"int16": "short", "uint8": "uchar", "uint16": "ushort", "float32": "float"}
 
 
-def write_nrrd(image: Volume | Mask, path: Path) -> Path:
+def write_nrrd(image: Volume | Mask, path: str | Path) -> Path:
     """Write a volume or a mask as one NRRD file (attached header, gzip, LPS), voxels and affine as they are. Return the path.
 
     Numbers of the header are written in full, so the affine comes back bit for bit. The file appears whole or not at all.
@@ -25,6 +24,7 @@ def write_nrrd(image: Volume | Mask, path: Path) -> Path:
         OptionError: the name does not end in .nrrd.
         WriteError: the disk refuses.
     """
+    path = Path(path)
     if path.suffix != ".nrrd":
         raise OptionError("path", path.name, "a name that ends in .nrrd")
     columns_first = image.grid.affine[:3, [2, 1, 0]].T

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -57,3 +58,21 @@ def test_an_option_that_cannot_be_is_one_sentence(files, capsys, words, code, to
 def test_a_mask_that_is_not_there(files, capsys):
     assert main(["overlay", files[0] + "x", files[1], "--quiet"]) == 3
     assert "cannot be opened" in capsys.readouterr().err
+
+
+def test_a_remedy_is_the_option_that_can_be_typed(files, tmp_path, capsys):
+    """And the keyword of the function behind it, for those who call it."""
+    mask = study_result(tmp_path / "again", heat=False).prediction.mask
+    moved = mask.grid.affine.copy()
+    moved[:3, 3] -= moved[:3, 0] * (mask.box(1)[0].start + 1)  # some slices before the scan's first
+    path = write_nifti(Mask(array=mask.array, grid=replace(mask.grid, affine=moved)), tmp_path / "moved.nii.gz")
+    assert main(["overlay", str(path), files[1], "--quiet"]) == 7
+    assert "leave them out with --cut (cut=True)." in capsys.readouterr().err
+    assert main(["overlay", str(path), files[1], "--quiet", "--cut"]) == 0
+
+
+def test_an_option_is_called_as_it_was_typed(files, capsys):
+    assert main(["overlay", *files, "--made-by", "manul", "--quiet"]) == 2
+    assert capsys.readouterr().err.startswith("medimg: --made-by cannot be manul. Give manual (the nearest)")
+    assert main(["overlay", *files, "--place-by=sauce", "--quiet"]) == 2
+    assert capsys.readouterr().err.startswith("medimg: --place-by cannot be sauce.")

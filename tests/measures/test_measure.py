@@ -37,6 +37,19 @@ def test_density_is_of_the_population():
     assert found.sd_hu == pytest.approx(np.sqrt(20000 / 3))
 
 
+@pytest.mark.parametrize("filled_with", [-1500, -2000, -2048, -3024])
+def test_what_the_scanner_did_not_measure_has_no_density(filled_with):
+    """Outside of a round field of view scanners write a value that no tissue has; it is no air, and drowns the lesion."""
+    grid = Grid.straight((1, 1, 5), spacing_mm=(1, 1, 1))
+    array = np.array([[[-1100, 0, 100, filled_with, filled_with]]], dtype=np.int16)  # noise in air is measured
+    volume = Volume(array=array, grid=grid, unit="HU")
+    found = measure(volume, Mask(array=np.array([[[1, 1, 1, 1, 2]]], dtype=np.uint8), grid=grid), label=1)
+    assert (found.min_hu, found.max_hu, found.volume_mm3) == (-1100, 100, 4)
+    assert found.mean_hu == pytest.approx(-1000 / 3)
+    nothing = measure(volume, Mask(array=np.array([[[1, 1, 1, 1, 2]]], dtype=np.uint8), grid=grid), label=2)
+    assert (nothing.mean_hu, nothing.sd_hu, nothing.min_hu, nothing.max_hu) == (None,) * 4
+
+
 def test_without_hounsfield_units_there_is_no_density():
     mask = balls(grid_of(), [((30, -20, -150), 4.0)])
     volume = Volume(array=np.zeros(mask.shape, dtype=np.float32), grid=mask.grid, modality="MR")

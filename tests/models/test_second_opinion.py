@@ -56,3 +56,14 @@ def test_the_packaged_one_calls_a_large_nodule_more_suspicious():
     assert values == sorted(values)
     assert values[0] < 0.3
     assert values[-1] > 0.8
+
+
+def test_what_all_nodules_have_alike_weighs_nothing(tmp_path):
+    """Few nodules can be of one size: a spread of nothing is no number to divide by."""
+    from medimg.training import read_cubes
+    from medimg.training.second_opinion import fit_second_opinion
+    from tests.training.folder_of_cubes import write_cubes
+
+    cubes = read_cubes(write_cubes(tmp_path / "data", [5, 5, 5, 5], row_of=lambda number: {"malignant": number % 2}))
+    size = next(term for term in fit_second_opinion(cubes).terms if term.feature == "log_diameter")
+    assert (size.spread, size.weight) == (1.0, pytest.approx(0, abs=1e-9))

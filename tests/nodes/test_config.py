@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from medimg.errors import OptionError
+from medimg.errors import OptionError, WriteError
 from medimg.nodes import DimseNode, WebNode, add_node, find_node, list_nodes
 
 if TYPE_CHECKING:
@@ -50,6 +50,36 @@ def test_a_file_that_is_not_there(tmp_path, monkeypatch):
     assert list_nodes() == ()
     with pytest.raises(OptionError, match="medimg pacs add"):
         find_node("pacs")
+
+
+def test_nodes_that_are_added_at_once_are_all_there(tmp_path):
+    """Each reads the file, puts its own behind it, and writes all of it: one must wait for the other."""
+    from concurrent.futures import ThreadPoolExecutor
+    from threading import Barrier
+
+    path, count = written(tmp_path, PACS), 8
+    together = Barrier(count)
+
+    def add(number):
+        together.wait()
+        add_node(WebNode(name=f"web{number}", url="https://archive.example/dicom-web"), pacs_config=path)
+
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(add, range(count)))
+    assert {node.name for node in list_nodes(pacs_config=path)} == {"pacs", *(f"web{number}" for number in range(count))}
+
+
+def test_who_keeps_the_file_locked_is_not_waited_for_for_ever(tmp_path, monkeypatch):
+    from medimg.nodes import _config
+    from medimg.nodes._outbox_lock import locked
+
+    path = written(tmp_path, PACS)
+    monkeypatch.setattr(_config, "WAIT_S", 0.1)
+    with locked(tmp_path / ".pacs.toml.lock") as got:
+        assert got
+        with pytest.raises(WriteError, match=r"Another program has been changing pacs\.toml"):
+            add_node(WebNode(name="web", url="https://archive.example/dicom-web"), pacs_config=path)
+    assert path.read_text() == PACS
 
 
 def test_a_node_is_added_and_what_stood_there_stays(tmp_path):

@@ -274,6 +274,34 @@ def test_an_archive_that_shows_its_first_page_for_ever_lists_nothing_whole(objec
         fetch(node, output=tmp_path / "out", patient_id=ID)
 
 
+def test_an_archive_that_cuts_its_lists_and_passes_over_the_offset_lists_nothing_whole(objects, tmp_path):
+    """It shows 12 studies whatever is asked, fewer than it was asked for: a list that looks whole, and has no end."""
+    many = [deepcopy(objects[0]) for _ in range(15)]
+    for number, one in enumerate(many):
+        one.StudyInstanceUID, one.SeriesInstanceUID, one.SOPInstanceUID = (f"1.2.{level}.{number + 1}" for level in (1, 2, 3))
+    told = pytest.raises(NodeError, match=r"shows its first 12 answers again .* Ask for less, or for one study by its UID")
+    with archive(many, page=lambda rows: rows[:12]) as (node, _), told:
+        fetch(node, output=tmp_path / "out", patient_id=ID)
+    assert contents(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_an_archive_that_passes_over_the_offset_lists_all_that_it_counts(objects, tmp_path, counted):
+    many = [deepcopy(objects[0]) for _ in range(12)]
+    for number, one in enumerate(many):
+        one.SOPInstanceUID = f"1.2.3.{number + 1}"
+        one.file_meta.MediaStorageSOPInstanceUID = one.SOPInstanceUID
+        if counted:
+            one.NumberOfSeriesRelatedInstances = 12
+    with archive(many, page=lambda rows: rows) as (node, _):
+        if counted:
+            (study,) = fetch(node, output=tmp_path / "out", study_uid=STUDY).studies
+            assert study.is_whole, study.reason
+        else:
+            with pytest.raises(NodeError, match="shows its first 12 answers again"):
+                fetch(node, output=tmp_path / "out", study_uid=STUDY)
+
+
 @pytest.mark.parametrize("uid", [None, {"vr": "UI"}])
 def test_an_answer_without_a_uid_is_not_passed_over(objects, tmp_path, uid):
     def page(rows):

@@ -301,3 +301,16 @@ def test_one_frame_of_a_source_that_has_more_is_named(tmp_path):
     lines = [item for item in walk(pydicom.dcmread(tmp_path / "sr.dcm")) if item.ValueType == "SCOORD"]
     assert [line.ContentSequence[0].ReferencedSOPSequence[0].ReferencedFrameNumber for line in lines] == [1, 1]
     assert pydicom.dcmread(tmp_path / "key_1.dcm").SourceImageSequence[0].ReferencedFrameNumber == 1
+
+
+def test_hundreds_of_findings_are_not_copied_once_more(tmp_path, monkeypatch):
+    """highdicom copies and reads again what it is given: more than the writing itself, with hundreds of findings minutes."""
+    from highdicom.sr.value_types import ContentItem
+
+    read_again, original = [], ContentItem._from_dataset_derived.__func__
+    monkeypatch.setattr(
+        ContentItem, "_from_dataset_derived", classmethod(lambda cls, item: read_again.append(item) or original(cls, item))
+    )
+    dataset = written(study_result(tmp_path / "source"), tmp_path)
+    assert len(list(walk(dataset))) > 100
+    assert len(read_again) == 1  # the root alone

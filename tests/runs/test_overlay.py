@@ -131,6 +131,19 @@ def test_each_piece_can_be_a_finding(tmp_path, given):
         medimg.overlay(nifti(Mask(array=noise, grid=both.grid), tmp_path / "noise.nii"), folder, components=True)
 
 
+def test_where_the_scanner_measured_nothing_is_said_and_has_no_density(tmp_path, given):
+    result, _ = given
+    mask, array = result.prediction.mask, result.volume.array.copy()
+    beyond = np.argwhere(mask.of(1))[:100]
+    array[tuple(beyond.T)] = -2000
+    scan = write_nifti(Volume(array=array, grid=mask.grid), tmp_path / "scan.nii.gz")
+    (study,) = medimg.overlay(nifti(mask, tmp_path / "mask.nii.gz"), scan, modality="CT").studies
+    first, second = study.findings
+    assert first.measures.min_hu == result.findings[0].measures.min_hu
+    assert first.remarks[0].startswith("100 of its voxels lie outside of what the scanner measured")
+    assert second.remarks == ()
+
+
 @pytest.mark.parametrize("change", ["mirrored", "transposed", "cropped"])
 def test_other_orders_of_the_same_voxels_are_laid_exactly(tmp_path, given, change):
     result, folder = given

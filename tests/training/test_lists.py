@@ -87,6 +87,19 @@ def test_a_list_from_a_spreadsheet_is_read(scan):
     assert len(read_list(scan / "list.csv").rows) == 2
 
 
+@pytest.mark.parametrize("mark", [";", "\t", ","])
+def test_columns_may_be_parted_as_spreadsheets_do(scan, mark):
+    """Where numbers have a decimal comma, spreadsheets part columns by semicolons; a comma in a path then means nothing."""
+    (scan / "mask.nii.gz").rename(scan / "mask, second.nii.gz")
+    number = "4.25" if mark == "," else "4,25"
+    name = '"mask, second.nii.gz"' if mark == "," else "mask, second.nii.gz"
+    lines = [["image", "mask", "patient_id", "malignancy_mean", "malignant"], ["image.nii.gz", name, "P1", number, "1"]]
+    (scan / "list.csv").write_text("\ufeff" + "\r\n".join(mark.join(line) for line in lines) + "\r\n", encoding="utf-8")
+    cubes = read_list(scan / "list.csv")
+    assert cubes.numbers("malignancy_mean").tolist() == [4.25, 4.25]
+    assert cubes.numbers("malignant").tolist() == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

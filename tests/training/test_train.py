@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -98,6 +99,36 @@ def test_what_nobody_rated_is_no_score_of_the_model(tmp_path):
     assert not [name for name in json.loads((folder / "figures.json").read_text()) if name.startswith(("malig", "texture"))]
 
 
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory):
+    """A network of other widths, taught with whether each nodule is malignant and no reader's rating."""
+    folder = tmp_path_factory.mktemp("narrow")
+    unrated = dict.fromkeys(("malignancy_mean", "texture_mean", "calcification_mean"), "")
+    splits = ("train", "train", "train", "train", "val", "val")
+    data = write_cubes(
+        folder / "data",
+        np.linspace(3, 6, 6),
+        row_of=lambda number: {"split": splits[number], **unrated, "malignant": str(number % 2)},
+    )
+    path = config(folder, steps=1)
+    path.write_text(path.read_text() + "channels = [4, 8, 8, 16]\n")
+    return train(path, data=data, output=folder / "out")
+
+
+def test_a_network_of_other_widths_runs_from_its_package(narrow):
+    """The card says how wide the network is: one that said the packaged model's widths could not be loaded."""
+    model = load_model(narrow, device="cpu")
+    assert model.card.stage("outline").arguments["channels"] == [4, 8, 8, 16]
+    assert "val_nodules" in model.card.evidence
+
+
+def test_malignant_alone_teaches_suspicion(narrow):
+    """Tables of biopsies have no readers: what is malignant stands for what readers would suspect."""
+    card = load_model(narrow, device="cpu").card
+    assert [line.name for line in card.stage("classify").scores] == ["nodule", "suspicion"]
+    assert card.second_opinion is not None
+
+
 def test_checkpoints_of_other_data_are_not_taken_up(trained, tmp_path):
     other = write_cubes(tmp_path / "data", (4, 5), row_of=lambda number: {"split": ("train", "val")[number]})
     with pytest.raises(OptionError, match="a training on other data"):
@@ -106,11 +137,28 @@ def test_checkpoints_of_other_data_are_not_taken_up(trained, tmp_path):
 
 def test_a_run_that_is_called_again_goes_on(trained, data):
     before = torch.load(trained / "out" / "work" / "outline.pt", weights_only=True)
+    killed, others = trained / "out" / ".partial-killed", trained / "out" / ".partial-of-others"
+    shutil.copytree(trained / "out" / "model", killed)
+    others.mkdir()
     lines = []
     train(config(trained, steps=6), data=data, output=trained / "out", tell=lines.append)
     after = torch.load(trained / "out" / "work" / "outline.pt", weights_only=True)
     assert (before["step"], after["step"]) == (4, 6)
     assert [line for line in lines if "taken up at step 4" in line]
+    assert not killed.exists(), "a packing that was killed left it"
+    assert others.exists()
+
+
+def test_a_package_that_a_killed_packing_moved_away_comes_back(tmp_path):
+    """Between two names on the disk the former package has none of its own: killed then, it must not be lost."""
+    from medimg.training.train import _sweep
+
+    for name in (".partial-x", ".partial-x-old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.toml").write_text(name)
+    _sweep(tmp_path / "model")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert (tmp_path / "model" / "model.toml").read_text() == ".partial-x-old"
 
 
 def test_a_run_that_gets_no_better_ends(tmp_path):

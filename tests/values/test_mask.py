@@ -71,6 +71,35 @@ def test_the_labels_that_are_there_and_what_they_are_called():
     assert Mask(array=array > 400, grid=mask.grid).present == ()
 
 
+def test_each_label_has_its_box():
+    array = np.zeros((4, 5, 6), np.uint16)
+    array[1, 2, 3], array[2:4, 1, 4], array[0, 4, 5] = 9, 300, 9
+    mask = Mask(array=array, grid=Grid.straight(array.shape, spacing_mm=(1, 1, 1)))
+    assert mask.box(9) == (slice(0, 2), slice(2, 5), slice(3, 6))
+    assert mask.box(300) == (slice(2, 4), slice(1, 2), slice(4, 5))
+    assert [mask.box(label) for label in (0, 8, 301)] == [None] * 3
+    assert Mask(array=array > 300, grid=mask.grid).box(1) is None
+
+
+def test_the_boxes_of_hundreds_of_labels_are_found_at_one_look():
+    """As many looks as labels took half a minute in a whole chest."""
+    from time import process_time
+
+    array = np.zeros((60, 200, 200), np.uint16)
+    array[::59, ::199, ::199] = np.arange(1, 9).reshape(2, 2, 2)  # at the corners, so that no look is shortened
+    array[30, 100, :200] = np.arange(9, 209)
+
+    def seconds(labels):
+        mask = Mask(array=array, grid=Grid.straight(array.shape, spacing_mm=(1, 1, 1)))
+        start = process_time()
+        assert all(mask.box(label) for label in labels)
+        return process_time() - start
+
+    seconds([1])  # imports
+    one = min(seconds([1]) for _ in range(3))
+    assert seconds(range(1, 209)) < 10 * one
+
+
 def test_how_a_segment_was_made_is_one_of_dicoms_words():
     from medimg.values import Segment
 
