@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from medimg.models import ModelCard, ScoreLine, SecondOpinion, Stage
 
 LEAST_PEAK = 1e-4  # a detector's peak of 0 or 1 would outweigh everything
+USUAL_HU = -300.0  # mean density of what the default model outlines: stands for that of a lesion without an outline
 TEN_MM = 10.0  # sizes are told as ln(diameter / 10 mm), which is 0 for a nodule of the usual size
 
 
@@ -31,10 +32,14 @@ def diameter_mm(lesion: Lesion, *, threshold: float) -> float:
 
 
 def value(line: ScoreLine, lesion: Lesion, *, threshold: float, opinion: SecondOpinion | None = None) -> float:
-    """Return sigmoid(slope * logit + size_weight * ln(diameter / 10 mm) + opinion_weight * opinion's logit + intercept)."""
+    """Return the score of a line, 0 to 1: the formula of `ScoreLine`.
+
+    Where nothing was outlined, the density is the usual one and the second opinion that on the usual nodule.
+    """
     size = line.size_weight * log(diameter_mm(lesion, threshold=threshold) / TEN_MM) if line.size_weight else 0.0
     second = line.opinion_weight * opinion.logit(lesion.measured) if opinion and line.opinion_weight else 0.0
-    return sigmoid(line.slope * lesion.logits[line.name] + size + second + line.intercept)
+    density = line.density_weight * lesion.measured.get("mean_hu", USUAL_HU) / 1000
+    return sigmoid(line.slope * lesion.logits[line.name] + size + second + density + line.intercept)
 
 
 def span(

@@ -21,9 +21,10 @@ TASKS = ("detect", "outline", "classify")
 class ScoreLine:
     """One score that a classify stage gives: the network's output of that name, its meaning, and its calibration.
 
-    The score is sigmoid(slope * logit + size_weight * ln(d / 10 mm) + opinion_weight * o + intercept), with d the diameter of the
-    sphere that has the outline's expected volume (the sum of its voxels' probabilities) and o the logit of the card's second
-    opinion; `calibrated` says that they were fitted on validation patients. `cuts` part the score into classes.
+    The score is sigmoid(slope * logit + size_weight * ln(d / 10 mm) + opinion_weight * o + density_weight * h / 1000 HU +
+    intercept), with d the diameter of the sphere that has the outline's expected volume (the sum of its voxels' probabilities), o
+    the logit of the card's second opinion and h the mean HU of the outline; `calibrated` says that they were fitted on validation
+    patients. `cuts` part the score into classes.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ScoreLine:
     intercept: float = 0.0
     size_weight: float = 0.0
     opinion_weight: float = 0.0
+    density_weight: float = 0.0
     cuts: tuple[float, ...] = ()
     calibrated: bool = False
 

@@ -22,7 +22,8 @@ def provenance(card: ModelCard, **options: object) -> Provenance:
         numbers[f"{stage.task}_threshold"] = stage.threshold
         numbers |= {f"{stage.task}_{name}": value for name, value in stage.parameters.items()}
         for line in stage.scores:
-            numbers[f"{line.name}_line"] = [line.slope, line.size_weight, line.opinion_weight, line.intercept]
+            weights = [line.slope, line.size_weight, line.opinion_weight, line.density_weight]
+            numbers[f"{line.name}_line"] = [*weights, line.intercept]
     return Provenance(
         model=card.name,
         model_version=card.version,

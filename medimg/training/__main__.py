@@ -134,7 +134,8 @@ def _calibrate(options: argparse.Namespace) -> int:
     lines = calibrate(model, cubes, chests, everyone=(_cubes(options, "train"), cubes), only=options.only)
     write_lines(model.package.folder, lines)
     for name, line in lines.items():
-        print(f"{name}: weights {', '.join(f'{value:.3f}' for value in line.weights)}, intercept {line.intercept:.3f}")
+        cuts = f", cuts {', '.join(f'{cut:.3f}' for cut in line.cuts)}" if line.cuts else ""
+        print(f"{name}: weights {', '.join(f'{value:.3f}' for value in line.weights)}, intercept {line.intercept:.3f}{cuts}")
     return 0
 
 

@@ -14,6 +14,7 @@ from medimg.models.card import CARD_FILE
 from medimg.training._proposals import NONE, cube_volume, proposals
 from medimg.training.chests import TARGET
 from medimg.training.evaluate_chests import mark_of
+from medimg.training.figures import texture_classes
 from medimg.training.outline_and_rate import RATINGS, soft_ratings
 from medimg.training.second_opinion import cross_validated_auroc
 
@@ -27,15 +28,20 @@ if TYPE_CHECKING:
     from medimg.training.cubes import Cubes
 
 LEAST_AUROC, MOST_AUROC = 0.5, 0.999  # between them an AUROC says how sure to be
+# What 1000 HU of mean density count beside 1 of the network's texture logit. Cross-validated by patient, any part from 2 to 8
+# tells solid, part-solid and ground glass about alike, and better than none; benchmarks/texture.py prints it.
+DENSITY_PART = 4.0
+LEAST_OF_CLASS = 5  # nodules that a cut can be fitted to
 SHRINK = 1e-3  # L2 on the weights: without it a perfect split sends them to infinity
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """sigmoid(weights @ features + intercept)."""
+    """sigmoid(weights @ features + intercept), and the `cuts` that part its values into classes (none: it is not parted)."""
 
     weights: tuple[float, ...]
     intercept: float
+    cuts: tuple[float, ...] = ()
 
     def __call__(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the value for each row of `features`."""
@@ -71,6 +77,40 @@ def equal_line(features: NDArray[np.float64], target: NDArray[np.float64]) -> Li
     return Line(weights=tuple((line.weights[0] / spread).tolist()), intercept=line.intercept)
 
 
+def density_line(logit: NDArray[np.float64], mean_hu: NDArray[np.float64], target: NDArray[np.float64]) -> Line:
+    """Fit a line on a network's logit and on the density of what it outlined, 1000 HU of it as `DENSITY_PART` of the logit.
+
+    Fitted freely on the nodules that the network learnt from, density would count for nothing, as in `equal_line`. The weights
+    are for the logit and for thousands of HU.
+    """
+    line = fit_line((logit + DENSITY_PART * mean_hu / 1000)[:, None], target)
+    return Line(weights=(line.weights[0], DENSITY_PART * line.weights[0]), intercept=line.intercept)
+
+
+def fit_cuts(line: Line, features: NDArray[np.float64], classes: NDArray[np.int64]) -> tuple[float, ...]:
+    """Return the values of `line` that part classes 0, 1, 2 ... of growing value, one cut fewer than there are classes.
+
+    A cut lies where a logistic regression of its two neighbours alone finds both equally likely, each class counting the same
+    however few there are of it: the rest would draw it to the side of the many. Without `LEAST_OF_CLASS` of each, or where a
+    class does not lie above the one before, there are none.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    logit = (features @ np.array(line.weights) + line.intercept)[:, None]
+    counts = np.bincount(classes)
+    if len(counts) < 2 or counts.min() < LEAST_OF_CLASS:
+        return ()
+    cuts: list[float] = []
+    for lower in range(len(counts) - 1):
+        pair = (classes == lower) | (classes == lower + 1)
+        fitted = LogisticRegression(C=100, class_weight="balanced").fit(logit[pair], classes[pair] > lower)
+        (slope,), (intercept,) = fitted.coef_[0], fitted.intercept_
+        if slope <= 0:
+            return ()
+        cuts.append(_scores.sigmoid(-intercept / slope))
+    return tuple(cuts) if cuts == sorted(set(cuts)) else ()
+
+
 def sober_line(line: Line, features: NDArray[np.float64], target: NDArray[np.float64], *, auroc: float, share: float) -> Line:
     """Return a line as sure as an AUROC of `auroc` allows, whose mean is right where `share` of cases are positive.
 
@@ -94,13 +134,15 @@ def sober_line(line: Line, features: NDArray[np.float64], target: NDArray[np.flo
     return Line(weights=tuple(factor * value for value in line.weights), intercept=float(brentq(off, -50, 50)))
 
 
-def rated_lesions(model: Model, cubes: Cubes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return per nodule the network's rating logits (columns as `RATINGS`) and the logit of the second opinion on its outline.
+def rated_lesions(model: Model, cubes: Cubes) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return what the model says of each nodule from its middle.
 
-    Without a second opinion on the card it is ln(diameter / 10 mm).
+    Returns:
+        The network's rating logits (columns as `RATINGS`); the logit of the second opinion on its outline, without one on the
+        card ln(diameter / 10 mm); and the outline's mean HU, the usual density where nothing was outlined.
     """
     threshold, opinion = model.card.stage("outline").threshold, model.card.second_opinion
-    logits, sizes = [], []
+    logits, sizes, densities = [], [], []
     for number in range(len(cubes.rows)):
         volume = cube_volume(cubes, number)
         center = volume.grid.to_mm(np.round(cubes.centroids[number]))
@@ -108,7 +150,8 @@ def rated_lesions(model: Model, cubes: Cubes) -> tuple[NDArray[np.float64], NDAr
         logits.append([lesion.logits[name] for name in RATINGS])
         size = np.log(_scores.diameter_mm(lesion, threshold=threshold) / _scores.TEN_MM)
         sizes.append(opinion.logit(lesion.measured) if opinion else size)
-    return np.array(logits), np.array(sizes)
+        densities.append(lesion.measured.get("mean_hu", _scores.USUAL_HU))
+    return np.array(logits), np.array(sizes), np.array(densities)
 
 
 def candidates(model: Model, cubes: Cubes, chests: Iterable[Chest]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -139,11 +182,12 @@ def calibrate(
     """Fit every score of the card on validation cubes and chests, or `only` one.
 
     `suspicion` is fitted to whether the mean rating is above 3, the others to the mean ratings; it weighs the second opinion as
-    the network's logit, and `nodule` the detector's peak. With the cubes of `everyone` (training and validation) suspicion is no
-    surer than what size, density and shape tell of them in cross-validation by patient, and its mean is right for their share.
+    the network's logit, `texture` the density of the outline, and `nodule` the detector's peak. With the cubes of `everyone`
+    (training and validation) suspicion is no surer than what size, density and shape tell of them in cross-validation by patient,
+    and its mean is right for their share; and the cuts of texture are fitted on all of them, as there are few that are not solid.
     """
     wanted = [line for line in model.card.stage("classify").scores[1:] if only in ("", line.name)]
-    logits, sizes = rated_lesions(model, cubes) if wanted else (np.zeros((0, len(RATINGS))), np.zeros(0))
+    logits, sizes, densities = rated_lesions(model, cubes) if wanted else (np.zeros((0, len(RATINGS))), np.zeros(0), np.zeros(0))
     ratings = soft_ratings(cubes)
     lines = {}
     for line in wanted:
@@ -162,6 +206,11 @@ def calibrate(
             if not np.isnan(auroc):
                 share = float(np.nanmean(np.concatenate([part.numbers("malignant") for part in everyone])))
                 lines[line.name] = sober_line(lines[line.name], both, target[known], auroc=auroc, share=share)
+        elif line.name == "texture" and known.any():
+            fitted = density_line(features[known, 0], densities[known], target[known])
+            seen = np.column_stack([features[:, 0], densities / 1000])
+            others = [part for part in everyone if part is not cubes]
+            lines[line.name] = replace(fitted, cuts=_texture_cuts(model, fitted, cubes, seen, others))
         elif known.any():
             lines[line.name] = fit_line(features[known], target[known])
     if only not in ("", "nodule"):
@@ -172,13 +221,30 @@ def calibrate(
     return lines
 
 
+def _texture_cuts(
+    model: Model, line: Line, cubes: Cubes, features: NDArray[np.float64], others: Sequence[Cubes]
+) -> tuple[float, ...]:
+    """Return the cuts of ground glass, part-solid and solid on `cubes`, whose features are known, and on the `others`."""
+    texture = np.concatenate([part.numbers("texture_mean") for part in (cubes, *others)])
+    known = ~np.isnan(texture)
+    classes = texture_classes(texture[known])
+    if np.bincount(classes, minlength=3).min() < LEAST_OF_CLASS:
+        return ()  # before the networks look at all the others for nothing
+    column = RATINGS.index("texture")
+    rated = [rated_lesions(model, part) for part in others]
+    more = [np.column_stack([logits[:, column], densities / 1000]) for logits, _, densities in rated]
+    return fit_cuts(line, np.concatenate([features, *more])[known], classes)
+
+
 def write_lines(folder: Path, lines: dict[str, Line]) -> None:
-    """Put fitted lines into the card of a model's folder."""
+    """Put fitted lines into the card of a model's folder; cuts of a line that is written anew go, unless it brings its own."""
     text = (folder / CARD_FILE).read_text(encoding="utf-8")
     for name, line in lines.items():
         values = {"slope": line.weights[0], "intercept": line.intercept}
         if name == "nodule":
             text = re.sub(r"peak_weight = [-\d.]+", f"peak_weight = {line.weights[1]:.4f}", text)
+        elif name == "texture":
+            values["density_weight"] = line.weights[1]
         elif len(line.weights) > 1:
             values["opinion_weight" if "opinion_weight" in text else "size_weight"] = line.weights[1]
         row = re.search(rf'^.*\{{ name = "{name}", .*$', text, re.MULTILINE)
@@ -186,7 +252,12 @@ def write_lines(folder: Path, lines: dict[str, Line]) -> None:
             continue
         fresh = row[0]
         for key, value in values.items():
-            fresh = re.sub(rf"\b{key} = [-\d.]+", f"{key} = {value:.4f}", fresh)
+            fresh, done = re.subn(rf"\b{key} = [-\d.]+", f"{key} = {value:.4f}", fresh)
+            if not done:
+                fresh = fresh.replace(", intercept", f", {key} = {value:.4f}, intercept")
+        fresh = re.sub(r", cuts = \[[^\]]*\]", "", fresh)
+        if line.cuts:
+            fresh = re.sub(r" \},?$", rf", cuts = [{', '.join(f'{cut:.4f}' for cut in line.cuts)}]\g<0>", fresh)
         if name != "nodule":  # its figures depend on how many candidates are nodules, which differs from patient to patient
             fresh = fresh.replace("calibrated = false", "calibrated = true")
         text = text.replace(row[0], fresh)

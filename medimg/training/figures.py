@@ -119,7 +119,7 @@ def _texture(card: ModelCard, rows: tuple[Case, ...]) -> dict[str, Any]:
         return {}
     patients, texture = _column(known, "patient"), _column(known, "texture")
     score = np.array([case.scores["texture"] for case in known])
-    truth = (texture > GROUND_GLASS).astype(int) + (texture >= SOLID)
+    truth = texture_classes(texture)
     line = next(line for line in card.stage("classify").scores if line.name == "texture")
     told = np.digitize(score, line.cuts or ((GROUND_GLASS - 1) / 4, (SOLID - 1) / 4))
     kinds = len(set(truth))
@@ -134,6 +134,11 @@ def _texture(card: ModelCard, rows: tuple[Case, ...]) -> dict[str, Any]:
         "texture.balanced_accuracy": bootstrap(balanced, patients),
         "texture.solid_auroc": classification((truth == 2).astype(int), score, patients=patients)["auroc"],
     }
+
+
+def texture_classes(texture: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return 0 (ground glass), 1 (part-solid) or 2 (solid) for the mean texture of the readers, 1 to 5; nan is no texture."""
+    return (texture > GROUND_GLASS).astype(int) + (texture >= SOLID)
 
 
 def _calcification(rows: tuple[Case, ...]) -> dict[str, Any]:

@@ -33,7 +33,8 @@ def begin_card(folder: Path, base: ModelCard, words: dict[str, Any], *, channels
     """Make the card in `folder`, a copy of that of `base`, one of a new model: its words, no evidence, nothing calibrated.
 
     `words` are the `[model]` of the configuration. What is not said is not taken from the base: neither the licence of its
-    weights, nor how it was trained and measured, nor the slopes of its scores. `channels` are those of the outlining network.
+    weights, nor how it was trained and measured, nor the slopes and cuts of its scores. `channels` are those of the outlining
+    network.
     """
     told = {
         "name": f"own-{base.name}",
@@ -55,7 +56,8 @@ def begin_card(folder: Path, base: ModelCard, words: dict[str, Any], *, channels
     why = f"That of {base.name} {base.version}; it was not chosen on these data."
     text = re.sub(r'(\btask = "(?:detect|classify)"\n(?:(?!\[\[).*\n)*?.*\bwhy = )"[^"]*"', rf'\g<1>"{why}"', text)
     text = text.replace("calibrated = true", "calibrated = false")
-    for key, value in (("slope", 1), ("intercept", 0)):
+    text = re.sub(r"^(    \{ name = .*), cuts = \[[^\]]*\]", r"\1", text, flags=re.MULTILINE)
+    for key, value in (("slope", 1), ("density_weight", 0), ("intercept", 0)):
         text = re.sub(rf"^(    \{{ name = .*\b{key} = )[-\d.]+", rf"\g<1>{value}.0000", text, flags=re.MULTILINE)
     if channels is not None:
         text = re.sub(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import exp, log
 
 import numpy as np
@@ -37,6 +38,15 @@ def test_a_score_weighs_logit_and_size_as_the_card_says():
     size = log(_scores.diameter_mm(lesion, threshold=0.5) / 10)
     value = _scores.value(line("suspicion", slope=2.0, size_weight=3.0, intercept=0.25), lesion, threshold=0.5)
     assert value == pytest.approx(1 / (1 + exp(-(2.0 * -0.5 + 3.0 * size + 0.25))))
+
+
+@pytest.mark.parametrize(("measured", "mean_hu"), [({"mean_hu": -600.0}, -600.0), ({}, -300.0)])
+def test_a_score_weighs_the_density_of_the_outline_and_the_usual_one_where_there_is_none(measured, mean_hu):
+    lesion = replace(ball(8), measured=measured, each=({"texture": 0.5}, {"texture": 1.5}), logits={"texture": 1.0})
+    dense = line("texture", slope=0.5, density_weight=2.0, intercept=1.0)
+    assert _scores.value(dense, lesion, threshold=0.5) == pytest.approx(1 / (1 + exp(-(0.5 + 2.0 * mean_hu / 1000 + 1.0))))
+    ends = _scores.span(dense, lesion, threshold=0.5)
+    assert ends == pytest.approx([1 / (1 + exp(-(half + 2.0 * mean_hu / 1000 + 1.0))) for half in (0.25, 0.75)])
 
 
 def test_the_probability_weighs_the_detectors_peak():

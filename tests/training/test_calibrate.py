@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from medimg.models import load_package
 from medimg.models.package import PACKAGED
-from medimg.training.calibrate import Line, equal_line, fit_line, sober_line, write_lines
+from medimg.training.calibrate import Line, calibrate, density_line, equal_line, fit_cuts, fit_line, sober_line, write_lines
+from medimg.training.cubes import Cubes
+from medimg.training.outline_and_rate import RATINGS
+from medimg.training.own_card import begin_card
 
 TRUTH = Line(weights=(1.4, 0.6), intercept=0.3)
 
@@ -67,6 +72,93 @@ def test_lines_are_written_into_the_card(tmp_path):
     suspicion = scores["suspicion"]
     assert (suspicion.slope, suspicion.opinion_weight, suspicion.intercept, suspicion.calibrated) == (0.75, 2.0, 0.125, True)
     assert scores["texture"] == {line.name: line for line in before.stage("classify").scores}["texture"]
+
+
+@pytest.mark.parametrize("density", ["", "density_weight = 1.5, "])
+@pytest.mark.parametrize("cuts", ["", ", cuts = [0.34, 0.88]"])
+def test_density_and_cuts_are_written_whether_the_card_had_them_or_not(tmp_path, density, cuts):
+    folder = shutil.copytree(PACKAGED / "lung-nodule", tmp_path / "model")
+    card = folder / "model.toml"
+    text = re.sub(r", cuts = \[[^\]]*\]", "", re.sub(r"density_weight = [\d.]+, ", "", card.read_text(encoding="utf-8")))
+    row = re.search(r'^.*name = "texture".*$', text, re.MULTILINE)[0]
+    text = text.replace(row, row.replace("intercept", f"{density}intercept").replace(" },", f"{cuts} }},"))
+    card.write_text(text, encoding="utf-8")
+    write_lines(folder, {"texture": Line(weights=(0.75, 3.0), intercept=1.5, cuts=(0.25, 0.875))})
+    texture = written(folder)
+    assert (texture.slope, texture.density_weight, texture.intercept, texture.cuts) == (0.75, 3.0, 1.5, (0.25, 0.875))
+    write_lines(folder, {"texture": Line(weights=(0.5, 2.0), intercept=1.0)})
+    assert (written(folder).density_weight, written(folder).cuts) == (2.0, ())  # cuts of another line mean nothing for this one
+
+
+def written(folder):
+    return next(line for line in load_package(folder).card.stage("classify").scores if line.name == "texture")
+
+
+def three_kinds(count=(40, 20, 400), *, seed=0):
+    """Logit and density (1000 HU) of ground-glass, part-solid and solid nodules, and which each is."""
+    generator = np.random.default_rng(seed)
+    kinds = np.repeat([0, 1, 2], count)
+    noise = generator.normal(size=(len(kinds), 2))
+    return np.array([-2.0, 0.0, 2.0])[kinds] + noise[:, 0], np.array([-0.6, -0.45, -0.2])[kinds] + 0.05 * noise[:, 1], kinds
+
+
+def test_density_counts_beside_the_logit_in_a_fixed_part():
+    logit, density, kinds = three_kinds()
+    line = density_line(logit, 1000 * density, kinds / 2)
+    assert line.weights[1] == pytest.approx(4 * line.weights[0])
+    assert line(np.column_stack([logit, density])).mean() == pytest.approx((kinds / 2).mean(), abs=0.01)
+
+
+def test_cuts_lie_in_the_middle_between_neighbours_however_many_there_are_of_each():
+    """The classes of a score are 2 apart with one spread, so that both cuts lie half way: at -1 and 1."""
+    logit, _, kinds = three_kinds((2000, 200, 8000))
+    line = Line(weights=(1.0,), intercept=0.0)
+    lower, upper = np.log(np.divide(*np.array([(cut, 1 - cut) for cut in fit_cuts(line, logit[:, None], kinds)]).T))
+    assert (lower, upper) == pytest.approx((-1, 1), abs=0.15)
+
+
+def test_cuts_that_cannot_be_told_are_left_out():
+    line = Line(weights=(1.0,), intercept=0.0)
+    logit, _, kinds = three_kinds((40, 2, 40))
+    assert fit_cuts(line, logit[:, None], kinds) == ()  # two part-solid nodules are no class
+    logit, _, kinds = three_kinds((40, 40, 40))
+    assert fit_cuts(line, -logit[:, None], kinds) == ()  # a score that falls where it should rise
+
+
+def test_texture_is_fitted_on_validation_patients_and_parted_on_all(monkeypatch):
+    """The network is surer of what it learnt from: no line is fitted there. Few are not solid: the cuts are fitted to all."""
+    parts = {name: three_kinds(seed=seed) for seed, name in enumerate(("train", "val"))}
+    cubes = {
+        name: Cubes(
+            hu=np.zeros((0, 1, 1, 1), np.int16),
+            mask=np.zeros((0, 1, 1, 1), np.uint8),
+            rows=tuple({"split": name, "texture_mean": str(1 + 2 * kind)} for kind in kinds),
+        )
+        for name, (_, _, kinds) in parts.items()
+    }
+
+    def rated_lesions(model, some):
+        logit, density, _ = parts[some.rows[0]["split"]]
+        logits = np.zeros((len(logit), len(RATINGS)))
+        logits[:, RATINGS.index("texture")] = logit * (3 if some.rows[0]["split"] == "train" else 1)
+        return logits, np.zeros(len(logit)), 1000 * density
+
+    monkeypatch.setattr("medimg.training.calibrate.rated_lesions", rated_lesions)
+    model = SimpleNamespace(card=load_package("lung-nodule").card)
+    both = calibrate(model, cubes["val"], (), everyone=(cubes["train"], cubes["val"]), only="texture")
+    alone = calibrate(model, cubes["val"], (), only="texture")
+    assert both.keys() == alone.keys() == {"texture"}
+    assert both["texture"].weights == alone["texture"].weights
+    assert len(both["texture"].cuts) == len(alone["texture"].cuts) == 2
+    assert both["texture"].cuts != alone["texture"].cuts
+
+
+def test_a_model_of_its_own_begins_without_the_weights_and_cuts_of_the_one_it_was_copied_from(tmp_path):
+    folder = shutil.copytree(PACKAGED / "lung-nodule", tmp_path / "model")
+    assert written(folder).cuts
+    begin_card(folder, load_package(folder).card, {})
+    texture = written(folder)
+    assert (texture.slope, texture.density_weight, texture.intercept, texture.cuts) == (1.0, 0.0, 0.0, ())
 
 
 def binormal(distance, *, count=4000, share=0.5, seed=0):
