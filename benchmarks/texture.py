@@ -17,6 +17,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import GroupKFold
 
 from medimg.engine import load_model
+from medimg.evaluation import bootstrap
 from medimg.training import read_cubes
 from medimg.training.calibrate import Line, equal_line, fit_cuts, fit_line, rated_lesions
 from medimg.training.figures import texture_classes
@@ -53,6 +54,13 @@ def told(line: Line, features: np.ndarray, truth: np.ndarray, fit: np.ndarray, u
     return np.digitize(line(features[use]), fit_cuts(line, features[fit], truth[fit]))
 
 
+def balanced(right: np.ndarray, truth: np.ndarray) -> float:
+    """Return the mean over the classes of a share per nodule: of its partitions in which it was told right."""
+    if len(set(truth)) < len(CLASSES):
+        raise ValueError("a class is missing")
+    return float(np.mean([right[truth == at].mean() for at in range(len(CLASSES))]))
+
+
 def one_reader(ratings: np.ndarray) -> float:
     """Return the balanced accuracy of one reader against the mean of the others."""
     pairs = []
@@ -82,31 +90,36 @@ def main(data: Path) -> None:
         print(f"{split}: {members.sum()} nodules of {len(set(patients[members]))} patients: {counts}")
     ratings = np.stack([cubes.numbers(f"texture_r{reader}") for reader in READERS], axis=1)
     print(f"one reader against the mean of the others: {one_reader(ratings):.3f}")
-    print(f"balanced accuracy, {PARTITIONS} partitions of the patients into {FOLDS} (mean, standard deviation of a partition);")
-    print("val: that of the nodules of val among them; Brier: mean square off the mean rating, of val")
-    print(f"{'':32} all            val    train->val val->train  Brier   ground glass, part-solid, solid told right")
+    print(f"balanced accuracy, {PARTITIONS} partitions of the patients into {FOLDS} (all: with a 95 % interval by patient);")
+    print("val: that of the nodules of val among them; Brier: mean square off the mean rating, of val;")
+    print("gain: over the logit alone, with its 95 % interval by patient")
+    print(f"{'':31} all                    val   train->val val->train Brier  told right: glass, part-solid, solid; gain")
+    alone: np.ndarray | None = None
     for name, fitted in ways().items():
-        accuracy, of_val, brier, right = [], [], [], []
+        of_val, brier, right = [], [], []
         for seed in range(PARTITIONS):
             found, score = np.zeros(len(truth), int), np.zeros(len(truth))
             for fit, use in GroupKFold(FOLDS, shuffle=True, random_state=seed).split(features, truth, patients):
                 own = fit[val[fit]]
                 line = fitted(features[own], target[own])
                 found[use], score[use] = told(line, features, truth, fit, use), line(features[use])
-            accuracy.append(balanced_accuracy_score(truth, found))
             of_val.append(balanced_accuracy_score(truth[val], found[val]))
             brier.append(np.mean((score - target)[val] ** 2))
-            right.append([np.mean(found[truth == at] == at) for at in range(len(CLASSES))])
+            right.append(found == truth)
         across = [
             balanced_accuracy_score(
                 truth[~fit], told(fitted(features[fit], target[fit]), features, truth, np.flatnonzero(fit), np.flatnonzero(~fit))
             )
             for fit in (~val, val)
         ]
-        shares = ", ".join(f"{share:.2f}" for share in np.mean(right, axis=0))
+        share = np.mean(right, axis=0)
+        alone = share if alone is None else alone
+        gain = bootstrap(lambda take, more=share - alone: balanced(more[take], truth[take]), patients)
+        whole = bootstrap(lambda take, right=share: balanced(right[take], truth[take]), patients)
+        shares = " ".join(f"{share[truth == at].mean():.2f}" for at in range(len(CLASSES)))
         print(
-            f"{name:32} {np.mean(accuracy):.3f} +- {np.std(accuracy):.3f} {np.mean(of_val):.3f}  "
-            f"{across[0]:.3f}      {across[1]:.3f}       {np.mean(brier):.4f}  {shares}",
+            f"{name:31} {whole[0]:.3f} ({whole[1]:.3f} to {whole[2]:.3f}) {np.mean(of_val):.3f} {across[0]:.3f}      "
+            f"{across[1]:.3f}      {np.mean(brier):.4f} {shares}  {gain[0]:+.3f} ({gain[1]:+.3f} to {gain[2]:+.3f})",
             flush=True,
         )
     line = next(line for line in model.card.stage("classify").scores if line.name == "texture")

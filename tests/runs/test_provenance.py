@@ -11,6 +11,7 @@ def test_every_number_that_a_score_is_made_with_is_told():
     card = load_package("lung-nodule").card
     lines = {line.name: line for line in card.stage("classify").scores}
     assert lines["suspicion"].opinion_weight
+    assert lines["texture"].density_weight
     for name, line in lines.items():
         weights = [line.slope, line.size_weight, line.opinion_weight, line.density_weight]
         assert provenance(card).parameters[f"{name}_line"] == [*weights, line.intercept]
