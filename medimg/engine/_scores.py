@@ -73,16 +73,19 @@ def scores(card: ModelCard, lesion: Lesion, *, calibrated: bool = True) -> tuple
     Without `calibrated` none is said to be: the lesion is not of those that the calibration was fitted on.
     """
     threshold, opinion = card.stage("outline").threshold, card.second_opinion
-    found = [
-        Score(
-            name=line.name,
-            value=value(line, lesion, threshold=threshold, opinion=opinion),
-            meaning=line.meaning,
-            calibrated=line.calibrated and calibrated,
-            span=span(line, lesion, threshold=threshold, opinion=opinion),
+    found = []
+    for line in card.stage("classify").scores[1:]:
+        number = value(line, lesion, threshold=threshold, opinion=opinion)
+        found.append(
+            Score(
+                name=line.name,
+                value=number,
+                meaning=line.meaning,
+                calibrated=line.calibrated and calibrated,
+                span=span(line, lesion, threshold=threshold, opinion=opinion),
+                class_name=line.class_of(number),
+            )
         )
-        for line in card.stage("classify").scores[1:]
-    ]
     if opinion and lesion.measured:
         parts = opinion.contributions(lesion.measured)
         terms = tuple(

@@ -24,7 +24,7 @@ class ScoreLine:
     The score is sigmoid(slope * logit + size_weight * ln(d / 10 mm) + opinion_weight * o + density_weight * h / 1000 HU +
     intercept), with d the diameter of the sphere that has the outline's expected volume (the sum of its voxels' probabilities), o
     the logit of the card's second opinion and h the mean HU of the outline; `calibrated` says that they were fitted on validation
-    patients. `cuts` part the score into classes.
+    patients. `cuts` part the score into classes, whose names are `classes`, those of the lowest values first.
     """
 
     name: str
@@ -35,7 +35,17 @@ class ScoreLine:
     opinion_weight: float = 0.0
     density_weight: float = 0.0
     cuts: tuple[float, ...] = ()
+    classes: tuple[str, ...] = ()
     calibrated: bool = False
+
+    def class_of(self, value: float) -> str:
+        """Return the name of the class that a value of the score lies in, "" where the score is not parted.
+
+        >>> line = ScoreLine(name="texture", meaning="How solid.", cuts=(0.3, 0.8), classes=("glass", "part-solid", "solid"))
+        >>> line.class_of(0.1), line.class_of(0.3), line.class_of(0.9)
+        ('glass', 'part-solid', 'solid')
+        """
+        return self.classes[sum(value >= cut for cut in self.cuts)] if self.cuts and self.classes else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +210,14 @@ def _opinion(fields: dict[str, Any]) -> SecondOpinion:
     return SecondOpinion(terms=terms, **fields)
 
 
+def _line(fields: dict[str, Any]) -> ScoreLine:
+    listed: dict[str, Any] = {name: tuple(fields[name]) for name in ("cuts", "classes") if name in fields}
+    line = ScoreLine(**(fields | listed))
+    if line.cuts and line.classes and len(line.classes) != len(line.cuts) + 1:
+        raise ValueError(f"score {line.name} has {len(line.cuts)} cuts and {len(line.classes)} classes")
+    return line
+
+
 def _stage(fields: dict[str, Any]) -> Stage:
     weights = fields.pop("weights")
     point = fields.pop("operating_point", {})
@@ -209,7 +227,7 @@ def _stage(fields: dict[str, Any]) -> Stage:
         threshold=point.get("threshold", 0.5),
         why=point.get("why", ""),
         spacing_mm=tuple(fields.pop("spacing_mm", (1.0, 1.0, 1.0))),
-        scores=tuple(ScoreLine(**score | {"cuts": tuple(score.get("cuts", ()))}) for score in fields.pop("scores", ())),
+        scores=tuple(_line(score) for score in fields.pop("scores", ())),
         **fields,
     )
     if stage.task not in TASKS:

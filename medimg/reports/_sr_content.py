@@ -85,6 +85,17 @@ def score_concept(name: str) -> Code:
     return Code(PRIVATE_SCHEME, code, f"{SCORE_OF_A_MODEL}{plain(name)}"[:64].strip())
 
 
+def classes(finding: Finding) -> Iterator[tuple[Code, Code]]:
+    """Give the class of each score that is parted into classes: concept of the score, and the class as a code of its own."""
+    for score in finding.scores:
+        if score.class_name:
+            words = plain(score.class_name).lower()
+            code = words.replace(" ", "-")
+            is_code = 0 < len(code) <= CODE_LENGTH
+            code = code if is_code else f"class-{digest(score.class_name).hex()[:10]}"
+            yield score_concept(score.name), Code(PRIVATE_SCHEME, code, words.capitalize()[:64])
+
+
 def observer(result: StudyResult) -> Any:
     """Return who observed: a device, which is this model in this version."""
     import highdicom as hd
@@ -188,6 +199,8 @@ def _volume_group(result: StudyResult, finding: Finding, parts: Sequence[str], *
 
     shared = _of_finding(result, finding, parts)
     shared["measurements"] = [_measurement(result, *line) for line in numbers(finding)]
+    told = [hd.sr.QualitativeEvaluation(name=concept(name), value=concept(value)) for name, value in classes(finding)]
+    shared["qualitative_evaluations"] = told or None
     images = _segmented_images(result, _outlined(result, finding))
     if has_seg and images:
         class_uid, uid = uids(parts, labelmap=labelmap)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medimg.reports._sr_content import score_concept, shown_diameters
+from medimg.reports._sr_content import classes, score_concept, shown_diameters
 from medimg.values import Proof
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def prove_sr(result: StudyResult, path: Path, segmentation: Path | None) -> Proo
         good &= len(expected) == sum(1 for _ in _expected(finding)) == sum(1 for _ in _said(group))  # nothing stands for two
         good &= expected.keys() == said.keys() and all(_near(said[key], expected[key]) for key in expected)
         good &= not finding.tracking_uid or finding.tracking_uid == _child(group, TRACKING).UID
-        good &= _is_what_was_found(finding, group)
+        good &= _is_what_was_found(finding, group) and _is_of_its_classes(finding, group)
         count += len(said)
         referred = [item for item in _children(group) if _name(item) == SEGMENT]
         good &= bool(referred) == (seg is not None and _is_measured(result, finding))
@@ -100,6 +100,12 @@ def _is_what_was_found(finding: Finding, group: Dataset) -> bool:
     said = [item and item.ConceptCodeSequence[0].CodeValue for item in (told.get(FINDING), site, side)]
     codes = (finding.kind, finding.site, finding.laterality if finding.site else None)
     return said == [code and code.value for code in codes]
+
+
+def _is_of_its_classes(finding: Finding, group: Dataset) -> bool:
+    """Say whether each score that is parted into classes has its class in a group."""
+    told = {(_name(item), item.ConceptCodeSequence[0].CodeValue) for item in _children(group) if item.ValueType == "CODE"}
+    return all((name.value, value.value) in told for name, value in classes(finding))
 
 
 def _said(group: Dataset) -> Iterator[tuple[Key, float]]:

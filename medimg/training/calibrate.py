@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from medimg.models.card import CARD_FILE
 from medimg.training._proposals import NONE, cube_volume, proposals
 from medimg.training.chests import TARGET
 from medimg.training.evaluate_chests import mark_of
-from medimg.training.figures import texture_classes
+from medimg.training.figures import calcification_classes, texture_classes
 from medimg.training.outline_and_rate import RATINGS, soft_ratings
 from medimg.training.second_opinion import cross_validated_auroc
 
@@ -32,6 +33,10 @@ LEAST_AUROC, MOST_AUROC = 0.5, 0.999  # between them an AUROC says how sure to b
 # tells solid, part-solid and ground glass about alike, and better than none; benchmarks/texture.py prints it.
 DENSITY_PART = 4.0
 LEAST_OF_CLASS = 5  # nodules that a cut can be fitted to
+CLASSES = {  # of a score: the column of the ratings, their classes, how many
+    "texture": ("texture_mean", texture_classes, 3),
+    "calcification": ("calcification_mean", calcification_classes, 2),
+}
 SHRINK = 1e-3  # L2 on the weights: without it a perfect split sends them to infinity
 
 
@@ -87,11 +92,14 @@ def density_line(logit: NDArray[np.float64], mean_hu: NDArray[np.float64], targe
     return Line(weights=(line.weights[0], DENSITY_PART * line.weights[0]), intercept=line.intercept)
 
 
-def fit_cuts(line: Line, features: NDArray[np.float64], classes: NDArray[np.int64]) -> tuple[float, ...]:
+def fit_cuts(
+    line: Line, features: NDArray[np.float64], classes: NDArray[np.int64], *, is_balanced: bool = True
+) -> tuple[float, ...]:
     """Return the values of `line` that part classes 0, 1, 2 ... of growing value, one cut fewer than there are classes.
 
     A cut lies where a logistic regression of its two neighbours alone finds both equally likely, each class counting the same
-    however few there are of it: the rest would draw it to the side of the many. Without `LEAST_OF_CLASS` of each, or where a
+    however few there are of it: the rest would draw it to the side of the many. Not `is_balanced`: each case counts the same, so
+    that few are taken for the rarer class who are not of it. Without `LEAST_OF_CLASS` of each, or where a
     class does not lie above the one before, there are none.
     """
     from sklearn.linear_model import LogisticRegression
@@ -103,7 +111,9 @@ def fit_cuts(line: Line, features: NDArray[np.float64], classes: NDArray[np.int6
     cuts: list[float] = []
     for lower in range(len(counts) - 1):
         pair = (classes == lower) | (classes == lower + 1)
-        fitted = LogisticRegression(C=100, class_weight="balanced").fit(logit[pair], classes[pair] > lower)
+        fitted = LogisticRegression(C=100, class_weight="balanced" if is_balanced else None).fit(
+            logit[pair], classes[pair] > lower
+        )
         (slope,), (intercept,) = fitted.coef_[0], fitted.intercept_
         if slope <= 0:
             return ()
@@ -184,11 +194,12 @@ def calibrate(
     `suspicion` is fitted to whether the mean rating is above 3, the others to the mean ratings; it weighs the second opinion as
     the network's logit, `texture` the density of the outline, and `nodule` the detector's peak. With the cubes of `everyone`
     (training and validation) suspicion is no surer than what size, density and shape tell of them in cross-validation by patient,
-    and its mean is right for their share; and the cuts of texture are fitted on all of them, as there are few that are not solid.
+    and its mean is right for their share; and the cuts of texture and calcification are fitted on all of them: few are not solid.
     """
     wanted = [line for line in model.card.stage("classify").scores[1:] if only in ("", line.name)]
     logits, sizes, densities = rated_lesions(model, cubes) if wanted else (np.zeros((0, len(RATINGS))), np.zeros(0), np.zeros(0))
     ratings = soft_ratings(cubes)
+    others = [_Rated(model, part) for part in everyone if part is not cubes]
     lines = {}
     for line in wanted:
         column = RATINGS.index(line.name)
@@ -209,8 +220,10 @@ def calibrate(
         elif line.name == "texture" and known.any():
             fitted = density_line(features[known, 0], densities[known], target[known])
             seen = np.column_stack([features[:, 0], densities / 1000])
-            others = [part for part in everyone if part is not cubes]
-            lines[line.name] = replace(fitted, cuts=_texture_cuts(model, fitted, cubes, seen, others))
+            lines[line.name] = replace(fitted, cuts=_cuts_of_all(fitted, cubes, seen, others, name="texture"))
+        elif line.name == "calcification" and known.any():
+            fitted = fit_line(features[known], target[known])
+            lines[line.name] = replace(fitted, cuts=_cuts_of_all(fitted, cubes, features, others, name="calcification"))
         elif known.any():
             lines[line.name] = fit_line(features[known], target[known])
     if only not in ("", "nodule"):
@@ -221,19 +234,35 @@ def calibrate(
     return lines
 
 
-def _texture_cuts(
-    model: Model, line: Line, cubes: Cubes, features: NDArray[np.float64], others: Sequence[Cubes]
+class _Rated:
+    """Cubes, and what the model says of them once somebody asks."""
+
+    def __init__(self, model: Model, cubes: Cubes) -> None:
+        self.model, self.cubes = model, cubes
+
+    @cached_property
+    def lesions(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """What `rated_lesions` gives."""
+        return rated_lesions(self.model, self.cubes)
+
+
+def _cuts_of_all(
+    line: Line, cubes: Cubes, features: NDArray[np.float64], others: Sequence[_Rated], *, name: str
 ) -> tuple[float, ...]:
-    """Return the cuts of ground glass, part-solid and solid on `cubes`, whose features are known, and on the `others`."""
-    texture = np.concatenate([part.numbers("texture_mean") for part in (cubes, *others)])
-    known = ~np.isnan(texture)
-    classes = texture_classes(texture[known])
-    if np.bincount(classes, minlength=3).min() < LEAST_OF_CLASS:
+    """Return the cuts of texture (three classes) or calcification (two) on `cubes`, whose features are known, and `others`.
+
+    Calcium speaks for a nodule to be benign, so that none is taken for calcified for the sake of a balance of the classes.
+    """
+    mean, classes_of, count = CLASSES[name]
+    rating = np.concatenate([part.numbers(mean) for part in (cubes, *(other.cubes for other in others))])
+    known = ~np.isnan(rating)
+    classes = classes_of(rating[known])
+    if np.bincount(classes, minlength=count).min() < LEAST_OF_CLASS:
         return ()  # before the networks look at all the others for nothing
-    column = RATINGS.index("texture")
-    rated = [rated_lesions(model, part) for part in others]
-    more = [np.column_stack([logits[:, column], densities / 1000]) for logits, _, densities in rated]
-    return fit_cuts(line, np.concatenate([features, *more])[known], classes)
+    column, more = RATINGS.index(name), []
+    for logits, _, densities in (other.lesions for other in others):
+        more.append(np.column_stack([logits[:, column], densities / 1000][: features.shape[1]]))
+    return fit_cuts(line, np.concatenate([features, *more])[known], classes, is_balanced=name == "texture")
 
 
 def write_lines(folder: Path, lines: dict[str, Line]) -> None:

@@ -32,7 +32,7 @@ def figures(card: ModelCard, cases: Cases) -> dict[str, Any]:
         **_outlines(rows),
         **_suspicion(card, rows),
         **_texture(card, rows),
-        **_calcification(rows),
+        **_calcification(card, rows),
         **_uncertainty(rows),
         **_prefixed("detection", _detection(cases)),
     }
@@ -141,17 +141,28 @@ def texture_classes(texture: NDArray[np.float64]) -> NDArray[np.int64]:
     return (texture > GROUND_GLASS).astype(int) + (texture >= SOLID)
 
 
-def _calcification(rows: tuple[Case, ...]) -> dict[str, Any]:
+def calcification_classes(calcification: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return 1 for calcified, 0 for not, for the mean calcification of the readers, 1 to 6 (absent); nan is none."""
+    return (calcification < ABSENT).astype(int)
+
+
+def _calcification(card: ModelCard, rows: tuple[Case, ...]) -> dict[str, Any]:
     """Return how well calcified nodules are told, beside their highest HU on the readers' outline."""
     known = tuple(case for case in rows if not np.isnan(case.calcification) and case.measured)
     if not known or "calcification" not in known[0].scores:
         return {}
     patients = _column(known, "patient")
-    truth = (_column(known, "calcification") < ABSENT).astype(int)
+    truth = calcification_classes(_column(known, "calcification"))
+    line = next(line for line in card.stage("classify").scores if line.name == "calcification")
     score = np.array([case.scores["calcification"] for case in known])
     highest = np.array([case.measured["max_hu"] for case in known])
+    parted: dict[str, Any] = {}
+    if line.cuts:
+        told = classification(truth, score, patients=patients, threshold=line.cuts[0])
+        parted = {f"calcification.{name}": told[name] for name in ("sensitivity", "specificity", "ppv") if name in told}
     return {
         "calcification.calcified": int(truth.sum()),
+        **parted,
         "calcification.auroc": classification(truth, score, patients=patients)["auroc"],
         "calcification.baseline_auroc": classification(truth, highest, patients=patients)["auroc"],
         "calcification.auroc_gain": auroc_gain(truth, score, highest, patients=patients),

@@ -30,7 +30,8 @@ class Score:
     """A number that a model gave: 0 to 1, what it means in one sentence, and whether it was calibrated.
 
     `span` is the lowest and the highest value that the model gave when it saw the same place turned round: how unsure it is, not
-    a confidence interval. `parts` are what a readable model is made of; a network has none to show.
+    a confidence interval. `parts` are what a readable model is made of; a network has none to show. `class_name` is the class
+    that the value lies in, "" for a score that has none.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Score:
     calibrated: bool = False
     parts: tuple[Part, ...] = ()
     span: tuple[float, float] | None = None
+    class_name: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.value <= 1:
@@ -121,6 +123,7 @@ class Finding:
             **{score.name: round(score.value, 4) for score in self.scores},
             "scores": {
                 score.name: {"value": round(score.value, 4), "meaning": score.meaning, "calibrated": score.calibrated}
+                | ({"class": score.class_name} if score.class_name else {})
                 | ({"span": [round(value, 4) for value in score.span]} if score.span else {})
                 | ({"parts": [_part(part) for part in score.parts]} if score.parts else {})
                 for score in self.scores
