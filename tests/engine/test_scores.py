@@ -11,7 +11,7 @@ import pytest
 from medimg.engine import _scores
 from medimg.engine._lesions import Lesion, middle_part
 from medimg.engine.cubes import cube_grid
-from medimg.models import ScoreLine, Stage
+from medimg.models import ScoreLine, Stage, load_package
 
 
 def ball(radius, *, spacing_mm=1.0, beside=False):
@@ -68,3 +68,12 @@ def test_the_middle_part_is_the_nearest_to_the_middle():
     assert part[12, 10, 10]
     assert not part[2, 2, 2]
     assert not middle_part(np.zeros_like(outline), threshold=0.5).any()
+
+
+def test_a_score_that_is_parted_has_the_name_of_its_class():
+    card = load_package("lung-nodule").card
+    lines = {line.name: line for line in card.stage("classify").scores}
+    assert [lines["texture"].class_of(value) for value in (0.0, 0.6, 1.0)] == ["ground glass", "part-solid", "solid"]
+    assert [lines["calcification"].class_of(value) for value in (0.0, 1.0)] == ["not calcified", "calcified"]
+    assert lines["suspicion"].class_of(0.9) == ""
+    assert replace(lines["texture"], cuts=()).class_of(0.9) == ""

@@ -98,3 +98,11 @@ def test_an_unknown_network_is_an_option_error(copy):
     package = load_package(copy)
     with pytest.raises(OptionError, match=r"centre_unet \(the nearest\)"):
         package.network(package.card.stage("detect"))
+
+
+def test_a_card_whose_classes_are_not_those_of_its_cuts_is_refused(copy):
+    card = copy / "model.toml"
+    text = card.read_text(encoding="utf-8")
+    card.write_text(text.replace('classes = ["not calcified", "calcified"]', 'classes = ["calcified"]'), encoding="utf-8")
+    with pytest.raises(ModelError, match="calcification has 1 cuts and 1 classes"):
+        load_package(copy)

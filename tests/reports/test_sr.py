@@ -95,6 +95,24 @@ def test_every_score_says_whether_it_is_calibrated_and_suspicion_is_no_probabili
     assert (scheme.CodingSchemeDesignator, scheme.CodingSchemeName) == ("99MEDIMG", "medimg")
 
 
+def test_a_class_is_a_code_beside_its_number(tmp_path):
+    result = study_result(tmp_path / "source")
+    texture = Score(name="texture", value=0.6, meaning="How solid.", class_name="part-solid")
+    odd = Score(
+        name="a score of another model", value=0.5, meaning="Of another model.", class_name="words that are too long for a code"
+    )
+    findings = tuple(replace(finding, scores=(*finding.scores, texture, odd)) for finding in result.findings)
+    report = written(replace(result, prediction=replace(result.prediction, findings=findings)), tmp_path)
+    values = [item for item in walk(report) if item.ValueType == "CODE" and name(item) == "texture"]
+    assert len(values) == len(findings)
+    for item in values:
+        (code,) = item.ConceptCodeSequence
+        assert (code.CodingSchemeDesignator, code.CodeValue, code.CodeMeaning) == ("99MEDIMG", "part-solid", "Part-solid")
+    assert "Words that are too long for a code" in {
+        item.ConceptCodeSequence[0].CodeMeaning for item in walk(report) if item.ValueType == "CODE"
+    }
+
+
 def test_it_names_the_algorithm_and_its_weights(tmp_path):
     result = study_result(tmp_path / "source")
     report = written(result, tmp_path)

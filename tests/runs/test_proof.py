@@ -19,7 +19,7 @@ from medimg.reports import seg, sr, write_all
 from medimg.runs._proof import prove
 from medimg.runs._proof_seg import frames, prove_seg
 from medimg.runs._proof_sr import prove_sr
-from medimg.values import Mask
+from medimg.values import Mask, Score
 from tests.builders.sources import CASES
 from tests.builders.study import study_result
 
@@ -300,3 +300,22 @@ def test_a_finding_that_no_measured_slice_carries_has_no_segment_to_refer_to(tmp
     result = study_result(tmp_path / "source", heat=False, gaps=tuple(carried.tolist()))
     proofs = prove(result, write_all(result, tmp_path))
     assert [proof.agrees for proof in proofs] == [True, True]
+
+
+def test_a_report_that_tells_another_class_is_seen(tmp_path):
+    plain = study_result(tmp_path / "source", heat=False)
+    texture = Score(name="texture", value=0.6, meaning="How solid.", class_name="part-solid")
+    findings = tuple(replace(finding, scores=(*finding.scores, texture)) for finding in plain.findings)
+    result = replace(plain, prediction=replace(plain.prediction, findings=findings))
+    (tmp_path / "out").mkdir()
+    outlines, report = seg.write(result, tmp_path / "out")[0], sr.write(result, tmp_path / "out")[0]
+    assert prove_sr(result, report, outlines).agrees
+
+    def solid(data):
+        item = next(
+            item for item in walk(data) if item.ValueType == "CODE" and item.ConceptCodeSequence[0].CodeValue == "part-solid"
+        )
+        item.ConceptCodeSequence[0].CodeValue = "solid"
+
+    (tmp_path / "spoilt").mkdir()
+    assert not prove_sr(result, spoilt(report, tmp_path / "spoilt", solid), outlines).agrees

@@ -125,6 +125,15 @@ def test_cuts_that_cannot_be_told_are_left_out():
     assert fit_cuts(line, -logit[:, None], kinds) == ()  # a score that falls where it should rise
 
 
+def test_where_each_case_counts_the_same_few_are_taken_for_the_rarer_class():
+    line, (logit, _, kinds) = Line(weights=(1.0,), intercept=0.0), three_kinds((4000, 200, 0))
+    two = kinds < 2
+    (even,) = fit_cuts(line, logit[two, None], kinds[two])
+    (each,) = fit_cuts(line, logit[two, None], kinds[two], is_balanced=False)
+    assert even < each
+    assert np.count_nonzero(line(logit[two, None]) > each) <= 200
+
+
 def test_texture_is_fitted_on_validation_patients_and_parted_on_all(monkeypatch):
     """The network is surer of what it learnt from: no line is fitted there. Few are not solid: the cuts are fitted to all."""
     parts = {name: three_kinds(seed=seed) for seed, name in enumerate(("train", "val"))}
