@@ -12,7 +12,7 @@ from medimg.engine import _scores
 from medimg.engine._drawn import draw, without_doubles
 from medimg.engine._lesions import middle_part
 from medimg.engine._remarks import remarks_on
-from medimg.measures import center_mm, diameters, measure
+from medimg.measures import center_mm, measure
 from medimg.values import Code, Finding, Mask, Skipped
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def findings_of(
 
     `kept` are probabilities and lesions, `larger` those seen on coarser voxels, the coarsest first. Of two outlines of one lesion
     the surer stays; voxels that two claim are the surer's. A lesion seen on coarser voxels stays where what was seen finer of it
-    are pieces; where it is there finer as a whole, that stays. What is longer than the card's `larger.over_mm` is of its kind.
+    are pieces; where it is there finer as a whole, that stays. What is larger than the card's `larger.over_mm` is of its kind.
     """
     threshold = card.stage("outline").threshold
     finer, coarser = (
@@ -52,7 +52,7 @@ def findings_of(
     rows = []
     for label, one in enumerate(stays, start=1):
         measures = measure(volume, drawn, label=label)
-        kind = kind_of(card, drawn, label=label)
+        kind = kind_of(card, measures)
         rows.append((label, one, measures, kind, _scores.scores(card, one.lesion, calibrated=kind == card.finding_kind)))
     rows.sort(key=lambda row: (-(row[4][0].value if row[4] else row[1].probability), row[0]))
     order = np.zeros(len(rows) + 1, array.dtype)
@@ -70,11 +70,10 @@ def findings_of(
     return findings, mask, _too_small(card, small)
 
 
-def kind_of(card: ModelCard, mask: Mask, *, label: int = 1) -> Code:
-    """Return what a lesion is called: by its longest diameter, where the card has another kind for what is larger."""
-    if card.larger is None or not (mask.array == label).any():
-        return card.finding_kind
-    return card.larger.kind if diameters(mask, label=label).long_mm > card.larger.over_mm else card.finding_kind
+def kind_of(card: ModelCard, measures: Measures) -> Code:
+    """Return what a lesion is called: by its mean diameter, where the card has another kind for what is larger."""
+    is_larger = card.larger is not None and measures.mean_diameter_mm > card.larger.over_mm
+    return card.larger.kind if card.larger and is_larger else card.finding_kind
 
 
 def _finding(

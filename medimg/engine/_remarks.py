@@ -28,8 +28,8 @@ def remarks_on(card: ModelCard, mask: Mask, measures: Measures, *, label: int) -
     """Return sentences on one label of `mask`: beyond the model's range of sizes, cut by the scan's edge."""
     found = []
     least, most = card.diameter_range_mm
-    if measures.longest_diameter_mm > most:
-        found.append(f"It is longer than {most:g} mm, such as the model did not learn from: outline and scores are rough.")
+    if measures.mean_diameter_mm > most:
+        found.append(f"It measures more than {most:g} mm, such as the model did not learn from: outline and scores are rough.")
     elif measures.longest_diameter_mm < least:
         found.append(f"It is shorter than {least:g} mm, for which the model was not made: scores are rough.")
     box = mask.box(label)

@@ -18,6 +18,7 @@ from medimg.engine._remarks import sizes_of
 from medimg.engine.cubes import box_under
 from medimg.engine.devices import choose_device
 from medimg.errors import GeometryError
+from medimg.measures import measure
 from medimg.models import load_package
 from medimg.preprocessing import lungs, resample
 from medimg.values import Mask, Prediction, Skipped
@@ -148,7 +149,8 @@ class Model:
         opinion = self.card.second_opinion
         scores = {line.name: _scores.value(line, lesion, threshold=stage.threshold, opinion=opinion) for line in lines}
         outline = Mask(array=array, grid=volume.grid)
-        return replace(outline, labels={1: kind_of(self.card, outline)}), scores
+        kind = kind_of(self.card, measure(volume, outline, label=1)) if array.any() else self.card.finding_kind
+        return replace(outline, labels={1: kind}), scores
 
     def lesion_at(
         self, volume: Volume, center_mm: tuple[float, float, float], *, peak: float = 0.5, spacing_mm: float | None = None

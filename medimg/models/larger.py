@@ -18,7 +18,8 @@ class Larger:
     A mass of 70 mm on voxels of 3 mm looks to a network as a nodule of 23 mm does on voxels of 1 mm.
 
     Args:
-        kind: what a lesion longer than `over_mm` is called (lung: a mass, from 30 mm on; Hansell et al., Radiology 2008;246:697).
+        kind: what a lesion is called whose mean of long and short diameter is above `over_mm` (lung: a mass; Hansell et al.,
+            Radiology 2008;246:697).
         spacings_mm: edges of the voxels on which the networks look again, the coarsest first.
         least_mm: equal-volume diameter below which what is seen there is left to the voxels of the stages.
     """

@@ -46,7 +46,7 @@ def explain(
         )
 
     spacing_mm, longest_mm, larger = stage.spacing_mm[0], finding.measures.longest_diameter_mm, model.card.larger
-    if larger and longest_mm > larger.over_mm:
+    if larger and finding.measures.mean_diameter_mm > larger.over_mm:
         spacing_mm = larger.spacing_for(longest_mm, window=stage.window, spacing_mm=spacing_mm)
     grid = cube_grid(
         center_mm or finding.center_mm,

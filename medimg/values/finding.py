@@ -65,6 +65,11 @@ class Measures:
     min_hu: float | None = None
     max_hu: float | None = None
 
+    @property
+    def mean_diameter_mm(self) -> float:
+        """Mean of long and short diameter, by which nodules and masses are told (MacMahon et al., Radiology 2017;284:228)."""
+        return (self.longest_diameter_mm + self.short_diameter_mm) / 2
+
     def to_dict(self) -> dict[str, float | None]:
         """Return the measures as JSON values, rounded to what can be meant."""
         return {name: None if value is None else round(value, 2) for name, value in vars(self).items()}

@@ -84,7 +84,7 @@ def test_what_is_smaller_than_the_model_was_made_for_is_no_finding_and_is_told()
 
 def test_what_is_larger_says_so():
     (finding,), _, _ = found(ball(16.5))
-    assert any("longer than 30 mm" in remark for remark in finding.remarks)
+    assert any("more than 30 mm" in remark for remark in finding.remarks)
 
 
 def test_what_the_edge_of_the_scan_cuts_says_so():

@@ -56,7 +56,7 @@ def test_a_mass_is_found_and_called_so(prediction):
 def test_its_numbers_are_said_to_be_rough(prediction):
     (finding,) = prediction.findings
     assert not any(score.calibrated for score in finding.scores)
-    assert any("longer than 30 mm" in remark for remark in finding.remarks)
+    assert any("more than 30 mm" in remark for remark in finding.remarks)
 
 
 def test_the_heatmap_shows_all_of_it(model, chest, prediction):
